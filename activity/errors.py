@@ -1,0 +1,55 @@
+"""Every exception a caller of this package may want to catch.
+
+    ActivityError
+    ├── ConfigurationError   a setting is missing, unknown or out of bounds
+    ├── StructureError       data of the wrong shape, type or range (also a ValueError)
+    ├── VideoError           a file that cannot be read as video, or only in part
+    ├── CheckpointError      a model file that is missing, damaged or of the wrong shape
+    ├── DatasetError         a data set that is missing, damaged or laid out differently
+    └── OutputError          a result that cannot be written
+
+Exceptions of other libraries are translated where they arise, with ``raise ... from``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ActivityError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class ConfigurationError(ActivityError):
+    """A setting is missing, unknown, contradictory or out of bounds."""
+
+
+class StructureError(ActivityError, ValueError):
+    """Data of the wrong shape, type or range was given to a structure or a function."""
+
+
+class VideoError(ActivityError):
+    """A file cannot be read as video, or only in part.
+
+    Attributes:
+        path: The file.
+        good_frames: How many frames were decoded before the failure.
+    """
+
+    def __init__(self, path: Path, found: str, *, good_frames: int = 0) -> None:
+        self.path = path
+        self.found = found
+        self.good_frames = good_frames
+        super().__init__(f"{path}: {found} ({good_frames} good frames)")
+
+
+class CheckpointError(ActivityError):
+    """A model file is missing, damaged, of the wrong shape or not of the kind asked for."""
+
+
+class DatasetError(ActivityError):
+    """A data set is missing, damaged or laid out differently than its reader expects."""
+
+
+class OutputError(ActivityError):
+    """A result cannot be written where the caller wants it."""

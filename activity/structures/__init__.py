@@ -1,0 +1,49 @@
+"""What flows through the pipeline: frozen, validated, numpy-only."""
+
+from activity.structures.activities import ActivityScore, AttentionMap
+from activity.structures.alerts import Agency, Evidence, SceneAlert, Severity
+from activity.structures.detections import Detections
+from activity.structures.geometry import box_area, box_iou, boxes_around_keypoints, oks
+from activity.structures.holders import HolderCandidate, HolderLink, HolderRule
+from activity.structures.poses import Poses
+from activity.structures.skeleton import (
+    BODY_PARTS,
+    COCO_FLIP,
+    COCO_KEYPOINT_NAMES,
+    COCO_LIMBS,
+    COCO_SIGMAS,
+    KEYPOINT_COUNT,
+    BodyPart,
+)
+from activity.structures.tracks import Track
+from activity.structures.tubelets import Tubelet
+from activity.structures.video import Frame, VideoInfo
+
+__all__ = [
+    "BODY_PARTS",
+    "COCO_FLIP",
+    "COCO_KEYPOINT_NAMES",
+    "COCO_LIMBS",
+    "COCO_SIGMAS",
+    "KEYPOINT_COUNT",
+    "ActivityScore",
+    "Agency",
+    "AttentionMap",
+    "BodyPart",
+    "Detections",
+    "Evidence",
+    "Frame",
+    "HolderCandidate",
+    "HolderLink",
+    "HolderRule",
+    "Poses",
+    "SceneAlert",
+    "Severity",
+    "Track",
+    "Tubelet",
+    "VideoInfo",
+    "box_area",
+    "box_iou",
+    "boxes_around_keypoints",
+    "oks",
+]

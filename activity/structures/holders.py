@@ -1,0 +1,69 @@
+"""Who holds a weapon, with the evidence for every candidate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from activity.errors import StructureError
+from activity.structures._validation import check_boxes, check_unit_interval, frozen_array
+
+HolderRule = Literal["iou", "hand_distance", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class HolderCandidate:
+    """How one person relates to one weapon in one frame.
+
+    Attributes:
+        track_id: The person's track.
+        iou: Overlap of the person's box with the weapon's box, in [0, 1].
+        hand_distance: Distance from the weapon's box to the person's nearest hand, as a share of the
+            person's box height; `None` where no hand was seen.
+    """
+
+    track_id: int
+    iou: float
+    hand_distance: float | None
+
+    def __post_init__(self) -> None:
+        check_unit_interval("iou", self.iou)
+        if self.hand_distance is not None and not (math.isfinite(self.hand_distance) and self.hand_distance >= 0):
+            raise StructureError(f"hand_distance: expected a finite share of 0 or more, got {self.hand_distance}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HolderLink:
+    """One weapon in one frame and the person who holds it.
+
+    Attributes:
+        frame_index: The decoded frame.
+        time_s: Its presentation time in seconds.
+        weapon_box: [4] float32: x0, y0, x1, y1 in pixels.
+        weapon_score: The detector's score in [0, 1].
+        track_id: The holder's track, or `None` where nobody holds it (a probable false positive).
+        rule: What decided.
+        candidates: The evidence for every person in the frame.
+    """
+
+    frame_index: int
+    time_s: float
+    weapon_box: npt.NDArray[np.float32]
+    weapon_score: float
+    track_id: int | None
+    rule: HolderRule
+    candidates: tuple[HolderCandidate, ...]
+
+    def __post_init__(self) -> None:
+        box = frozen_array("weapon_box", self.weapon_box, (4,), np.float32)
+        object.__setattr__(self, "weapon_box", box)
+        check_boxes("weapon_box", box[None])
+        check_unit_interval("weapon_score", self.weapon_score)
+        if (self.track_id is None) != (self.rule == "none"):
+            raise StructureError(f"rule: 'none' goes with no holder, got {self.rule!r} with track {self.track_id}")
+        if self.track_id is not None and self.track_id not in {c.track_id for c in self.candidates}:
+            raise StructureError(f"track_id: holder {self.track_id} is not among the candidates")
