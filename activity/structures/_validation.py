@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from activity.errors import StructureError
 
+Scalar = TypeVar("Scalar", bound=np.generic)
+
 
 def frozen_array(
     name: str,
     values: npt.ArrayLike,
     shape: tuple[int | None, ...],
-    dtype: npt.DTypeLike,
-) -> npt.NDArray[np.generic]:
+    dtype: type[Scalar],
+) -> npt.NDArray[Scalar]:
     """Return `values` as a read-only array of `dtype`, after checking its shape and that it is finite.
 
     Args:
@@ -29,7 +32,7 @@ def frozen_array(
         StructureError: On a wrong shape, or on NaN or infinity.
     """
     try:
-        array = np.array(values, dtype=dtype)
+        array: npt.NDArray[Scalar] = np.array(values, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise StructureError(f"{name}: expected an array of {np.dtype(dtype)}, got {error}") from error
     if array.ndim != len(shape) or any(
@@ -52,12 +55,10 @@ def check_boxes(name: str, boxes: npt.NDArray[np.float32]) -> None:
     wrong = (boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
-        raise StructureError(
-            f"{name}[{first}]: expected x0 <= x1 and y0 <= y1, got {boxes[first].tolist()}"
-        )
+        raise StructureError(f"{name}[{first}]: expected x0 <= x1 and y0 <= y1, got {boxes[first].tolist()}")
 
 
-def check_unit_interval(name: str, values: npt.NDArray[np.floating] | float) -> None:
+def check_unit_interval(name: str, values: npt.NDArray[np.float32] | float) -> None:
     """Require every value to lie in [0, 1]."""
     array = np.asarray(values)
     if array.size and not bool(((array >= 0) & (array <= 1)).all()):

@@ -30,7 +30,9 @@ class AttentionMap:
         tokens = len(BODY_PARTS) + 1
         set_field = object.__setattr__
         set_field(
-            self, "body_parts", frozen_array("body_parts", self.body_parts, (None, None, tokens, tokens), np.float32)
+            self,
+            "body_parts",
+            frozen_array("body_parts", self.body_parts, (None, None, tokens, tokens), np.float32),
         )
         set_field(
             self,

@@ -31,7 +31,10 @@ def box_iou(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
     intersection = np.clip(bottom_right - top_left, 0, None).prod(axis=2)  # (A, B)
     union = box_area(a)[:, None] + box_area(b)[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    iou: npt.NDArray[np.float64] = np.divide(
+        intersection, union, out=np.zeros_like(intersection), where=union > 0
+    )
+    return iou
 
 
 def box_area(boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -84,7 +87,8 @@ def oks(
     labelled = b[None, :, :, 2] > 0  # (1, B, 17)
     counts = labelled.sum(axis=2)
     total = np.where(labelled, similarity, 0).sum(axis=2)
-    return np.divide(total, counts, out=np.zeros_like(total), where=counts > 0)
+    mean: npt.NDArray[np.float64] = np.divide(total, counts, out=np.zeros_like(total), where=counts > 0)
+    return mean
 
 
 def boxes_around_keypoints(keypoints: npt.ArrayLike) -> npt.NDArray[np.float32]:

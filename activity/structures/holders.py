@@ -32,8 +32,12 @@ class HolderCandidate:
 
     def __post_init__(self) -> None:
         check_unit_interval("iou", self.iou)
-        if self.hand_distance is not None and not (math.isfinite(self.hand_distance) and self.hand_distance >= 0):
-            raise StructureError(f"hand_distance: expected a finite share of 0 or more, got {self.hand_distance}")
+        if self.hand_distance is not None and not (
+            math.isfinite(self.hand_distance) and self.hand_distance >= 0
+        ):
+            raise StructureError(
+                f"hand_distance: expected a finite share of 0 or more, got {self.hand_distance}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +68,8 @@ class HolderLink:
         check_boxes("weapon_box", box[None])
         check_unit_interval("weapon_score", self.weapon_score)
         if (self.track_id is None) != (self.rule == "none"):
-            raise StructureError(f"rule: 'none' goes with no holder, got {self.rule!r} with track {self.track_id}")
+            raise StructureError(
+                f"rule: 'none' goes with no holder, got {self.rule!r} with track {self.track_id}"
+            )
         if self.track_id is not None and self.track_id not in {c.track_id for c in self.candidates}:
             raise StructureError(f"track_id: holder {self.track_id} is not among the candidates")

@@ -34,7 +34,9 @@ class Poses:
         people = len(self.keypoints)
         set_field = object.__setattr__
         set_field(
-            self, "keypoints", frozen_array("keypoints", self.keypoints, (None, KEYPOINT_COUNT, 3), np.float32)
+            self,
+            "keypoints",
+            frozen_array("keypoints", self.keypoints, (None, KEYPOINT_COUNT, 3), np.float32),
         )
         set_field(self, "boxes", frozen_array("boxes", self.boxes, (people, 4), np.float32))
         set_field(self, "scores", frozen_array("scores", self.scores, (people,), np.float32))
@@ -57,7 +59,9 @@ class Poses:
     def empty(cls) -> Poses:
         """No people."""
         return cls(
-            np.zeros((0, KEYPOINT_COUNT, 3), np.float32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+            np.zeros((0, KEYPOINT_COUNT, 3), np.float32),
+            np.zeros((0, 4), np.float32),
+            np.zeros(0, np.float32),
         )
 
     def __len__(self) -> int:

@@ -7,10 +7,12 @@ Sources: Lin et al., "Microsoft COCO" (2014), for the joints and the sigmas of O
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 COCO_KEYPOINT_NAMES: Final = (
     "nose",
@@ -34,21 +36,39 @@ COCO_KEYPOINT_NAMES: Final = (
 KEYPOINT_COUNT: Final = len(COCO_KEYPOINT_NAMES)
 
 
-def _constant(values: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
-    array = np.array(values, dtype=dtype)
+def _constant(values: npt.ArrayLike, dtype: type[Scalar]) -> npt.NDArray[Scalar]:
+    array: npt.NDArray[Scalar] = np.array(values, dtype=dtype)
     array.flags.writeable = False
     return array
 
 
-COCO_SIGMAS: Final[npt.NDArray[np.float64]] = _constant(  # type: ignore[assignment]
-    # nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles
-    [0.026, *[0.025] * 2, *[0.035] * 2, *[0.079] * 2, *[0.072] * 2, *[0.062] * 2]
-    + [*[0.107] * 2, *[0.087] * 2, *[0.089] * 2],
+COCO_SIGMAS: Final[npt.NDArray[np.float64]] = _constant(
+    # fmt: off
+    [
+        0.026,
+        0.025,
+        0.025,
+        0.035,
+        0.035,
+        0.079,
+        0.079,
+        0.072,
+        0.072,  # nose, eyes, ears, shoulders, elbows
+        0.062,
+        0.062,
+        0.107,
+        0.107,
+        0.087,
+        0.087,
+        0.089,
+        0.089,  # wrists, hips, knees, ankles
+    ],
+    # fmt: on
     np.float64,
 )
 """Per-keypoint standard deviation of human annotators over object scale, [17]."""
 
-COCO_FLIP: Final[npt.NDArray[np.int64]] = _constant(  # type: ignore[assignment]
+COCO_FLIP: Final[npt.NDArray[np.int64]] = _constant(
     [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15], np.int64
 )
 """Index of each joint's mirror image, [17]: `keypoints[:, COCO_FLIP]` swaps left and right."""

@@ -43,7 +43,9 @@ class Track:
         set_field(self, "frame_indices", frozen_array("frame_indices", self.frame_indices, (None,), np.int64))
         set_field(self, "times_s", frozen_array("times_s", self.times_s, (length,), np.float64))
         set_field(
-            self, "keypoints", frozen_array("keypoints", self.keypoints, (length, KEYPOINT_COUNT, 3), np.float32)
+            self,
+            "keypoints",
+            frozen_array("keypoints", self.keypoints, (length, KEYPOINT_COUNT, 3), np.float32),
         )
         set_field(self, "boxes", frozen_array("boxes", self.boxes, (length, 4), np.float32))
         set_field(self, "scores", frozen_array("scores", self.scores, (length,), np.float32))

@@ -42,4 +42,4 @@ class Tubelet:
     @property
     def frames(self) -> int:
         """Length T of the segment."""
-        return self.grids.shape[2]
+        return int(self.grids.shape[2])

@@ -38,11 +38,15 @@ class VideoInfo:
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
-            raise StructureError(f"{self.path}: expected a size of at least 1x1, got {self.width}x{self.height}")
+            raise StructureError(
+                f"{self.path}: expected a size of at least 1x1, got {self.width}x{self.height}"
+            )
         if not (math.isfinite(self.frame_rate_hz) and self.frame_rate_hz > 0):
             raise StructureError(f"{self.path}: expected a frame rate above 0, got {self.frame_rate_hz}")
         if self.rotation_deg not in (0, 90, 180, 270):
-            raise StructureError(f"{self.path}: expected a rotation of 0, 90, 180 or 270, got {self.rotation_deg}")
+            raise StructureError(
+                f"{self.path}: expected a rotation of 0, 90, 180 or 270, got {self.rotation_deg}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +78,9 @@ class Frame:
     @property
     def width(self) -> int:
         """Pixels across."""
-        return self.image.shape[1]
+        return int(self.image.shape[1])
 
     @property
     def height(self) -> int:
         """Pixels down."""
-        return self.image.shape[0]
+        return int(self.image.shape[0])

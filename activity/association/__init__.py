@@ -1,0 +1,5 @@
+"""Who holds the weapon."""
+
+from activity.association.holder import HolderFinder
+
+__all__ = ["HolderFinder"]
