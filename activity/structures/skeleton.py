@@ -42,29 +42,19 @@ def _constant(values: npt.ArrayLike, dtype: type[Scalar]) -> npt.NDArray[Scalar]
     return array
 
 
+_SIGMAS: Final = {
+    "nose": 0.026,
+    "eye": 0.025,
+    "ear": 0.035,
+    "shoulder": 0.079,
+    "elbow": 0.072,
+    "wrist": 0.062,
+    "hip": 0.107,
+    "knee": 0.087,
+    "ankle": 0.089,
+}
 COCO_SIGMAS: Final[npt.NDArray[np.float64]] = _constant(
-    # fmt: off
-    [
-        0.026,
-        0.025,
-        0.025,
-        0.035,
-        0.035,
-        0.079,
-        0.079,
-        0.072,
-        0.072,  # nose, eyes, ears, shoulders, elbows
-        0.062,
-        0.062,
-        0.107,
-        0.107,
-        0.087,
-        0.087,
-        0.089,
-        0.089,  # wrists, hips, knees, ankles
-    ],
-    # fmt: on
-    np.float64,
+    [_SIGMAS[name.split("_")[-1]] for name in COCO_KEYPOINT_NAMES], np.float64
 )
 """Per-keypoint standard deviation of human annotators over object scale, [17]."""
 
