@@ -25,6 +25,9 @@ class VideoInfo:
         duration_s: Length that the container claims, or `None` where it does not say.
         codec: Name of the codec, such as ``h264``.
         rotation_deg: Clockwise rotation applied for display: 0, 90, 180 or 270.
+        sample_aspect_ratio: Width over height of one stored pixel; pictures are not stretched by it.
+        scaled_from: Width and height as displayed before the reader scaled the pictures down, or
+            `None` where it did not.
     """
 
     path: Path
@@ -35,6 +38,8 @@ class VideoInfo:
     duration_s: float | None
     codec: str
     rotation_deg: int = 0
+    sample_aspect_ratio: float = 1.0
+    scaled_from: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
