@@ -1,0 +1,24 @@
+"""What the pipeline asks of anything that finds objects in a frame."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from activity.structures import Detections
+
+
+@runtime_checkable
+class ObjectDetector(Protocol):
+    """Finds objects of a fixed set of classes in one frame at a time."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that it can find, such as ``person`` and ``weapon``."""
+        ...
+
+    def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
+        """Return the objects of one RGB image, [H, W, 3], with boxes in its own pixels."""
+        ...

@@ -1,0 +1,198 @@
+"""A YOLOX network, run by ONNX Runtime: one pass a frame finds people and weapons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from activity.detection.boxes import decode_cells, fitted_size, letterbox, suppress_duplicates
+from activity.errors import CheckpointError, ConfigurationError
+from activity.networks.onnx import OnnxModel
+from activity.structures import Detections
+
+STRIDES: Final = (8, 16, 32)
+_MOST_CANDIDATES = 1000  # suppression is quadratic; a frame with more boxes than this is noise
+
+_COCO_NAMES = (
+    "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,"
+    "parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,"
+    "tie,suitcase,frisbee,skis,snowboard,sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,"
+    "tennis racket,bottle,wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,"
+    "hot dog,pizza,donut,cake,chair,couch,potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,"
+    "keyboard,cell phone,microwave,oven,toaster,sink,refrigerator,book,clock,vase,scissors,teddy bear,"
+    "hair drier,toothbrush"
+)
+COCO_LABELS: Final = tuple(_COCO_NAMES.split(","))
+"""The 80 classes of COCO 2017 in the order of the published YOLOX weights."""
+
+
+class YoloxDetector:
+    """Finds objects with a YOLOX checkpoint.
+
+    Args:
+        checkpoint: An ``.onnx`` file whose input is [1, 3, H, W], BGR in 0-255, and whose output is
+            [1, cells, 5 + classes]: box offsets, objectness and class probabilities.
+        input_size: Either (rows, columns), or the input pixels along the image's longer side; multiples
+            of 32. `None` takes what the checkpoint states. A file of fixed size admits only that size.
+        score_threshold: Detections below it are dropped: one number, or one by class. `None` takes what the
+            checkpoint states.
+        iou_threshold: Of two boxes of one class that overlap more, the weaker is dropped.
+        labels: Class names for a file that states none, such as `COCO_LABELS`.
+        threads: Threads that one frame may use.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or no YOLOX network with these classes.
+        ConfigurationError: If a size or a threshold is out of bounds or missing.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path | str,
+        *,
+        input_size: tuple[int, int] | int | None = None,
+        score_threshold: float | Mapping[str, float] | None = None,
+        iou_threshold: float = 0.55,
+        labels: tuple[str, ...] | None = None,
+        threads: int = 1,
+    ) -> None:
+        self._model = OnnxModel(checkpoint, threads=threads)
+        self._labels = self._stated_labels() if labels is None else labels
+        self._input_name = self._check_input()
+        self._input_size = self._choose_input_size(input_size)
+        self._thresholds = self._choose_thresholds(score_threshold)
+        if not 0 <= iou_threshold <= 1:
+            raise ConfigurationError(f"iou_threshold: expected a value in [0, 1], got {iou_threshold}")
+        self._iou_threshold = iou_threshold
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that the checkpoint can find, in the order of its outputs."""
+        return self._labels
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal digest of the checkpoint, for reports."""
+        return self._model.sha256
+
+    @property
+    def score_thresholds(self) -> dict[str, float]:
+        """The least score of a detection of each class."""
+        return dict(zip(self._labels, self._thresholds.tolist(), strict=True))
+
+    def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
+        """Find the objects of one image.
+
+        Args:
+            image: [H, W, 3] uint8, RGB.
+
+        Returns:
+            Boxes in pixels of `image`, cut at its border, best score first.
+
+        Raises:
+            StructureError: If `image` is not a colour image of at least one pixel.
+            CheckpointError: If the network's output is not that of a YOLOX with these classes.
+        """
+        rows, columns = (
+            image.shape[:2] if image.ndim == 3 and image.size else (1, 1)
+        )  # letterbox says what is wrong
+        if isinstance(self._input_size, int):
+            height, width = fitted_size(rows, columns, long_side=self._input_size)
+        else:
+            height, width = self._input_size
+        fitted = letterbox(image, height=height, width=width)
+        network_input = np.ascontiguousarray(fitted.image[None, ..., ::-1].transpose(0, 3, 1, 2), np.float32)
+        outputs = self._model.run({self._input_name: network_input})
+        cells = self._check_cells(outputs[self._model.output_names[0]], height=height, width=width)
+        probabilities = cells[:, 4:5] * cells[:, 5:]
+        classes = probabilities.argmax(1)
+        scores = probabilities[np.arange(len(cells)), classes]
+        candidates = np.flatnonzero(scores >= self._thresholds[classes])
+        candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:_MOST_CANDIDATES]]
+        boxes = decode_cells(cells, height=height, width=width, strides=STRIDES)[candidates]
+        boxes = np.clip(fitted.to_image(boxes), 0, np.array([columns, rows, columns, rows], np.float32))
+        scores, classes = np.clip(scores[candidates], 0, 1), classes[candidates]
+        visible = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(1)
+        boxes, scores, classes = boxes[visible], scores[visible], classes[visible]
+        kept = suppress_duplicates(boxes, scores, classes, iou_threshold=self._iou_threshold)
+        return Detections(boxes[kept], scores[kept], tuple(self._labels[i] for i in classes[kept]))
+
+    def _stated_labels(self) -> tuple[str, ...]:
+        stated = self._metadata("labels")
+        if not (
+            isinstance(stated, list) and stated and all(isinstance(label, str) and label for label in stated)
+        ):
+            raise CheckpointError(
+                f"{self._model.path}: expected class names under the metadata key 'labels', got {stated!r}; "
+                "pass `labels`, or export the checkpoint with `activity train detector`"
+            )
+        return tuple(stated)
+
+    def _metadata(self, key: str) -> object:
+        text = self._model.metadata.get(key)
+        try:
+            return None if text is None else json.loads(text)
+        except json.JSONDecodeError as error:
+            raise CheckpointError(f"{self._model.path}: metadata {key!r} is no JSON: {text!r}") from error
+
+    def _check_input(self) -> str:
+        shapes = self._model.input_shapes
+        if len(shapes) != 1 or not all(
+            len(s) == 4 and s[1] == 3 and s[0] in (1, None) for s in shapes.values()
+        ):
+            raise CheckpointError(
+                f"{self._model.path}: expected one input of shape [1, 3, H, W], the file has {shapes}; "
+                "it is no YOLOX detector"
+            )
+        return next(iter(shapes))
+
+    def _choose_input_size(self, asked: tuple[int, int] | int | None) -> tuple[int, int] | int:
+        fixed_rows, fixed_columns = self._model.input_shapes[self._input_name][2:]
+        if asked is None:
+            if fixed_rows and fixed_columns:
+                asked = (fixed_rows, fixed_columns)
+            else:
+                stated = self._metadata("input_long_side")
+                if not isinstance(stated, int):
+                    raise ConfigurationError(
+                        f"input_size: {self._model.path} states none; name one, such as 640"
+                    )
+                asked = stated
+        for length in (asked,) if isinstance(asked, int) else asked:
+            if length < 32 or length % 32:
+                raise ConfigurationError(f"input_size: expected multiples of 32, got {asked}")
+        return asked
+
+    def _choose_thresholds(self, asked: float | Mapping[str, float] | None) -> npt.NDArray[np.float32]:
+        chosen = self._metadata("score_thresholds") if asked is None else asked
+        if isinstance(chosen, (int, float)):
+            chosen = dict.fromkeys(self._labels, float(chosen))
+        if not isinstance(chosen, Mapping) or set(chosen) != set(self._labels):
+            raise ConfigurationError(
+                f"score_threshold: expected one number, or one for each of {list(self._labels)}, got {chosen!r}"
+            )
+        thresholds = np.array([float(chosen[label]) for label in self._labels], np.float32)
+        if not ((thresholds >= 0) & (thresholds <= 1)).all():
+            raise ConfigurationError(f"score_threshold: expected values in [0, 1], got {dict(chosen)}")
+        return thresholds
+
+    def _check_cells(
+        self, output: npt.NDArray[np.float32], *, height: int, width: int
+    ) -> npt.NDArray[np.float32]:
+        count = sum((height // stride) * (width // stride) for stride in STRIDES)
+        expected = (1, count, 5 + len(self._labels))
+        if output.shape != expected:
+            raise CheckpointError(
+                f"{self._model.path}: {len(self._labels)} classes at {height}x{width} give an output of shape "
+                f"{list(expected)}, the network gave {list(output.shape)}; use its own class names"
+            )
+        if not np.isfinite(output).all():
+            raise CheckpointError(
+                f"{self._model.path}: the network gave NaN or infinity; its weights are damaged"
+            )
+        cells: npt.NDArray[np.float32] = output[0]
+        return cells
