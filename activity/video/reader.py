@@ -12,6 +12,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.error import FFmpegError
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -35,6 +36,8 @@ _CONTAINERS: Final = (
 )
 _FALLBACK_RATE_HZ: Final = 25.0
 _HIGHEST_RATE_HZ: Final = 1000.0
+_HEADER_STATES_DURATION: Final = ("matroska,webm", "flv")
+_MISSING_END_S: Final = 0.5
 
 
 class VideoReader:
@@ -200,49 +203,63 @@ class VideoReader:
             )
 
     def _decode(self) -> Generator[VideoFrame, None, None]:
-        """Yield the good pictures; note what is wrong; stop at the first damage unless it is allowed."""
-        packets = self._container.demux(self._stream)
-        ended = broken = False
-        while not ended:
+        """Yield the good pictures; note what is wrong; stop at the first broken one unless that is allowed."""
+        for packet in self._packets():
+            broken = False
+            decoded: list[VideoFrame] = []
             try:
-                packet = next(packets, None)
-            except FFmpegError as error:
-                self._note(f"reading stopped: {_reason(error)}")
-                packet = None
-            try:
-                if packet is None:
-                    ended = True
-                    decoded = self._stream.decode(None)
-                else:
-                    if packet.is_corrupt:
-                        self._note("a packet is incomplete")
-                    decoded = packet.decode()
-            except av.error.EOFError:
-                break
+                decoded = self._stream.decode(packet)
+            except av.error.EOFError:  # the decoder was emptied before
+                return
             except FFmpegError as error:
                 self._note(f"a packet cannot be decoded: {_reason(error)}")
-                decoded, broken = [], True
+                broken = True
             for picture in decoded:
                 if picture.is_corrupt:
                     self._note("a picture is corrupt")
                     broken = True
-                    continue
-                self._check_size(picture.width, picture.height)
-                if broken and not self._allow_damaged:
-                    return
-                yield picture
+                elif not broken or self._allow_damaged:
+                    self._check_size(picture.width, picture.height)
+                    yield picture
             if broken and not self._allow_damaged:
                 return
+
+    def _packets(self) -> Iterator[Packet[VideoStream] | None]:
+        """Yield the stream's packets, and last `None`, which empties the decoder."""
+        packets = self._container.demux(self._stream)
+        try:
+            for packet in packets:
+                if packet.is_corrupt:
+                    self._note("a packet is incomplete")
+                yield packet
+        except FFmpegError as error:
+            self._note(f"reading stopped: {_reason(error)}")
+        yield None
 
     def _note(self, problem: str) -> None:
         self._problems[problem] = self._problems.get(problem, 0) + 1
 
     def _check_complete(self) -> None:
-        """Note a file that ends before its own index does."""
+        """Note a file that ends before its own index or its stated length does."""
         size = self._path.stat().st_size
         end = max((entry.pos + entry.size for entry in self._stream.index_entries), default=0)
+        stated_s = self._stated_duration_s()
         if end > size:
             self._note(f"the file is cut off: its index goes to byte {end}, the file ends at byte {size}")
+        elif stated_s is not None and self._clock.last_s < stated_s - max(_MISSING_END_S, 0.05 * stated_s):
+            self._note(
+                f"the video stops at {self._clock.last_s:.2f} s of the {stated_s:.2f} s that its header states"
+            )
+
+    def _stated_duration_s(self) -> float | None:
+        """Length in the header of a container that has one and no index of frames."""
+        if self._container.format.name not in _HEADER_STATES_DURATION:
+            return None
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            return float(self._stream.duration * self._stream.time_base)
+        if self._container.duration is not None and len(self._container.streams) == 1:
+            return self._container.duration / 1_000_000
+        return None
 
     def _rgb(self, picture: VideoFrame) -> npt.NDArray[np.uint8]:
         width, height = self._stored_size

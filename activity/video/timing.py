@@ -23,6 +23,7 @@ class PresentationClock:
       after the frame before, and what follows keeps its spacing from there.
 
     Attributes:
+        last_s: Time of the latest frame, 0 before the first.
         repaired: How many timestamps were not used as they stood.
     """
 
@@ -30,33 +31,34 @@ class PresentationClock:
         self._time_base = time_base
         self._period_s = 1.0 / frame_rate_hz
         self._origin_s: float | None = None
-        self._last_s: float | None = None
+        self._started = False
+        self.last_s = 0.0
         self.repaired = 0
 
     def time_of(self, pts: int | None) -> float:
         """Return the time in seconds of the frame that follows, 0 for the first."""
         stamp_s = None if pts is None else float(pts * self._time_base)
-        if self._last_s is None:
+        if not self._started:
+            self._started = True
             self._origin_s = stamp_s
-            self._last_s = 0.0
             self.repaired += stamp_s is None
             return 0.0
         if stamp_s is None:
-            return self._repair(self._last_s + self._period_s)
+            return self._repair(self.last_s + self._period_s)
         if self._origin_s is None:
-            self._origin_s = stamp_s - (self._last_s + self._period_s)
+            self._origin_s = stamp_s - (self.last_s + self._period_s)
         time_s = stamp_s - self._origin_s
-        if time_s > self._last_s:
-            self._last_s = time_s
+        if time_s > self.last_s:
+            self.last_s = time_s
             return time_s
-        if self._last_s - time_s <= _DISCONTINUITY_S:
-            return self._repair(self._last_s + self._period_s / 2)
-        self._origin_s = stamp_s - (self._last_s + self._period_s)
-        return self._repair(self._last_s + self._period_s)
+        if self.last_s - time_s <= _DISCONTINUITY_S:
+            return self._repair(self.last_s + self._period_s / 2)
+        self._origin_s = stamp_s - (self.last_s + self._period_s)
+        return self._repair(self.last_s + self._period_s)
 
     def _repair(self, time_s: float) -> float:
         self.repaired += 1
-        self._last_s = time_s
+        self.last_s = time_s
         return time_s
 
 
@@ -75,14 +77,14 @@ class FrameSampler:
             raise ConfigurationError(f"sample_rate_hz: expected a rate above 0, got {sample_rate_hz}")
         self._rate_hz = sample_rate_hz
         self._tolerance_s = 0.25 / frame_rate_hz
-        self._last_slot = -1
+        self.last_slot = -1
 
     def takes(self, time_s: float) -> bool:
         """Whether the frame at this time is one of the sample; times must increase from call to call."""
         if self._rate_hz is None:
             return True
         slot = math.floor((time_s + self._tolerance_s) * self._rate_hz)
-        if slot <= self._last_slot:
+        if slot <= self.last_slot:
             return False
-        self._last_slot = slot
+        self.last_slot = slot
         return True

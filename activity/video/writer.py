@@ -64,6 +64,7 @@ class VideoWriter:
         if self._path.is_dir():
             raise OutputError(f"{self._path}: expected a file name, this is a directory")
         try:
+            self._partial.touch()  # PyAV opens the file only with the first picture; a bad folder is told at once
             self._container = av.open(
                 f"file:{self._partial.absolute()}", mode="w", format="mp4", options={"movflags": "+faststart"}
             )
