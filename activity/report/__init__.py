@@ -1,0 +1,26 @@
+"""What the user is given: `report.json`, overlays for the annotated video, and the HTML report."""
+
+from activity.report.analysis import PARTS, ClipAnalysis, ClipSummary, FireReading, ModelInfo, Part
+from activity.report.json_report import read_report, report_schema, write_json
+from activity.report.keyframes import KeyFrame, KeyFrameCollector, KeyFrameRequest, key_frame_requests
+from activity.report.overlay import OverlayRenderer
+from activity.report.schema import SCHEMA_VERSION, Report
+
+__all__ = [
+    "PARTS",
+    "SCHEMA_VERSION",
+    "ClipAnalysis",
+    "ClipSummary",
+    "FireReading",
+    "KeyFrame",
+    "KeyFrameCollector",
+    "KeyFrameRequest",
+    "ModelInfo",
+    "OverlayRenderer",
+    "Part",
+    "Report",
+    "key_frame_requests",
+    "read_report",
+    "report_schema",
+    "write_json",
+]

@@ -1,0 +1,164 @@
+"""Strokes, boxes and text on RGB images, readable on any background and harmless at any size."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from activity.errors import OutputError
+from activity.report.palette import INK, PAPER, Color, mix
+from activity.structures import COCO_KEYPOINT_NAMES, COCO_LIMBS
+
+RgbImage = npt.NDArray[np.uint8]
+Rectangle = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in pixels; x1 and y1 are outside."""
+
+_SHIFT: Final = 4  # OpenCV draws at a sixteenth of a pixel
+_FAR: Final = 1e5  # pixels beyond this would overflow OpenCV's fixed point, and are out of any picture
+_UNSURE: Final = 0.3  # joints below this confidence are drawn hollow
+
+
+def text_size_px(height: int, width: int) -> int:
+    """Height of overlay text for a picture: 11 px at 320x240, 25 px at 1920x1080."""
+    return max(9, round(8 + 0.016 * min(height, width * 0.75)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _text_mask(text: str, size: int) -> npt.NDArray[np.float32]:
+    """Coverage in [0, 1] of a line of text, [line height, text width]."""
+    font = _font(size)
+    left, _, right, _ = font.getbbox(text)
+    ascent, descent = font.getmetrics()
+    canvas = Image.new("L", (max(1, math.ceil(right - min(left, 0)) + 1), ascent + descent), 0)
+    ImageDraw.Draw(canvas).text((-min(left, 0), 0), text, fill=255, font=font, stroke_width=0.02 * size)
+    return np.asarray(canvas, dtype=np.float32) / np.float32(255)
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size=size)
+    if not isinstance(font, ImageFont.FreeTypeFont):  # a Pillow built without FreeType
+        raise OutputError("Pillow was built without FreeType; install its wheel: pip install pillow")
+    return font
+
+
+def measure_text(text: str, size: int) -> tuple[int, int]:
+    """Width and line height of a text in pixels."""
+    height, width = _text_mask(text, size).shape
+    return width, height
+
+
+def draw_text(image: RgbImage, text: str, *, x: int, y: int, size: int, color: Color = PAPER) -> None:
+    """Write one line whose upper left corner is at x, y; what falls outside the picture is cut."""
+    mask = _text_mask(text, size)
+    window = _window(image, (x, y, x + mask.shape[1], y + mask.shape[0]))
+    if window is None:
+        return
+    x0, y0, x1, y1 = window
+    cover = mask[y0 - y : y1 - y, x0 - x : x1 - x, None]
+    patch = image[y0:y1, x0:x1]
+    image[y0:y1, x0:x1] = (patch + (np.array(color, np.float32) - patch) * cover + 0.5).astype(np.uint8)
+
+
+def draw_plate(image: RgbImage, rectangle: Rectangle, *, color: Color = INK, opacity: float = 0.78) -> None:
+    """Lay a translucent rectangle over the picture."""
+    window = _window(image, rectangle)
+    if window is None:
+        return
+    x0, y0, x1, y1 = window
+    patch = image[y0:y1, x0:x1]
+    cover = np.full_like(patch, color)
+    image[y0:y1, x0:x1] = cv2.addWeighted(patch, 1 - opacity, cover, opacity, 0)
+
+
+def draw_line(
+    image: RgbImage, start: Sequence[float], end: Sequence[float], *, color: Color, thickness: int
+) -> None:
+    """Draw an antialiased line between two points in pixels."""
+    cv2.line(image, _fixed(start), _fixed(end), color, max(1, thickness), cv2.LINE_AA, _SHIFT)
+
+
+def draw_dashes(
+    image: RgbImage, start: Sequence[float], end: Sequence[float], *, color: Color, thickness: int
+) -> None:
+    """Draw a dashed line on a dark ground between two points in pixels."""
+    draw_line(image, start, end, color=INK, thickness=thickness + 2)
+    length = math.dist(start[:2], end[:2])
+    dashes = min(200, max(1, round(length / (5 * thickness + 4))))
+    for dash in range(dashes):
+        first, last = dash / dashes, (dash + 0.6) / dashes
+        points = [
+            [start[axis] + (end[axis] - start[axis]) * share for axis in (0, 1)] for share in (first, last)
+        ]
+        draw_line(image, points[0], points[1], color=color, thickness=thickness)
+
+
+def draw_box(image: RgbImage, box: Sequence[float], *, color: Color, thickness: int) -> None:
+    """Outline a box on a dark ground; x0, y0, x1, y1 in pixels."""
+    for ink, width in ((INK, thickness + 2), (color, thickness)):
+        cv2.rectangle(image, _fixed(box[:2]), _fixed(box[2:4]), ink, max(1, width), cv2.LINE_AA, _SHIFT)
+
+
+def draw_corners(image: RgbImage, box: Sequence[float], *, color: Color, thickness: int) -> None:
+    """Mark the four corners of a box, which hides less than an outline."""
+    x0, y0, x1, y1 = (float(value) for value in box)
+    arm = 0.22 * min(x1 - x0, y1 - y0)
+    for ink, width in ((INK, thickness + 2), (color, thickness)):
+        for x, y, dx, dy in ((x0, y0, 1, 1), (x1, y0, -1, 1), (x0, y1, 1, -1), (x1, y1, -1, -1)):
+            draw_line(image, (x, y), (x + dx * arm, y), color=ink, thickness=width)
+            draw_line(image, (x, y), (x, y + dy * arm), color=ink, thickness=width)
+
+
+def draw_skeleton(
+    image: RgbImage, keypoints: npt.NDArray[np.float32], *, color: Color, thickness: int
+) -> None:
+    """Draw a person's limbs and joints, the left side of the body lighter than the right.
+
+    Joints with a confidence of 0 are left out with their limbs; doubtful ones are hollow.
+
+    Args:
+        image: [H, W, 3] RGB, drawn on.
+        keypoints: [17, 3]: x px, y px, confidence.
+        color: The person's colour.
+        thickness: Of a limb, in pixels.
+    """
+    light, dark = mix(color, PAPER, 0.55), mix(color, INK, 0.12)
+    limbs = [(a, b) for a, b in COCO_LIMBS if keypoints[a, 2] > 0 and keypoints[b, 2] > 0]
+    for a, b in limbs:
+        draw_line(image, keypoints[a], keypoints[b], color=INK, thickness=thickness + 2)
+    for a, b in limbs:
+        width = thickness if min(a, b) > 4 else max(1, thickness - 1)
+        draw_line(image, keypoints[a], keypoints[b], color=_side((a, b), light, dark, color), thickness=width)
+    radius = 0.75 * thickness + 0.5
+    for joint in np.flatnonzero(keypoints[:, 2] > 0):
+        size = radius if joint > 4 else 0.7 * radius
+        center = _fixed(keypoints[joint])
+        fill = INK if keypoints[joint, 2] < _UNSURE else _side((int(joint),), light, dark, color)
+        cv2.circle(image, center, round((size + 1) * 2**_SHIFT), INK, -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(image, center, round(size * 2**_SHIFT), PAPER, -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(image, center, round(0.72 * size * 2**_SHIFT), fill, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _side(joints: tuple[int, ...], left: Color, right: Color, middle: Color) -> Color:
+    names = [COCO_KEYPOINT_NAMES[joint] for joint in joints]
+    if all(name.startswith("left") for name in names):
+        return left
+    return right if all(name.startswith("right") for name in names) else middle
+
+
+def _fixed(point: Sequence[float]) -> tuple[int, int]:
+    x, y = (max(-_FAR, min(_FAR, float(value))) for value in (point[0], point[1]))
+    return round(x * 2**_SHIFT), round(y * 2**_SHIFT)
+
+
+def _window(image: RgbImage, rectangle: Rectangle) -> Rectangle | None:
+    x0, y0 = max(0, rectangle[0]), max(0, rectangle[1])
+    x1, y1 = min(image.shape[1], rectangle[2]), min(image.shape[0], rectangle[3])
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None

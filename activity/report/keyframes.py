@@ -1,0 +1,150 @@
+"""The pictures that the HTML report shows beside its alerts, and when to take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+
+from activity.errors import StructureError
+from activity.report.analysis import ClipAnalysis
+from activity.report.clock import clock
+from activity.report.drawing import RgbImage
+from activity.report.palette import is_calm
+from activity.structures import ActivityScore, SceneAlert
+
+MOST_KEY_FRAMES: Final = 12
+_MAX_WIDTH_PX: Final = 960
+_JPEG_QUALITY: Final = 82
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrameRequest:
+    """A time whose picture the report wants.
+
+    Attributes:
+        time_s: In seconds from the first frame.
+        caption: What the picture shows.
+    """
+
+    time_s: float
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrame:
+    """A picture of the report.
+
+    Attributes:
+        time_s: Presentation time of the frame, in seconds.
+        jpeg: The encoded picture.
+        caption: What it shows.
+    """
+
+    time_s: float
+    jpeg: bytes
+    caption: str
+
+
+def key_frame_requests(analysis: ClipAnalysis, *, most: int = MOST_KEY_FRAMES) -> list[KeyFrameRequest]:
+    """When to take pictures: at the strongest moment of each alert, or of the clip where there is none.
+
+    Returns:
+        At most `most` requests, in order of time; the alerts with the highest scores come first where not
+        all fit. Empty for a clip without a frame.
+    """
+    if analysis.frames_decoded == 0:
+        return []
+    alerts = sorted(analysis.alerts, key=lambda alert: -alert.score)[:most]
+    requests = [_request_for(alert, analysis.activities) for alert in alerts]
+    if not requests:
+        requests = [_strongest_moment(analysis)]
+    return sorted(requests, key=lambda request: request.time_s)
+
+
+class KeyFrameCollector:
+    """Keeps the picture nearest to each requested time while the frames of a clip go by in order.
+
+    Args:
+        requests: What to keep.
+        max_width_px: Wider pictures are scaled down.
+    """
+
+    def __init__(self, requests: Sequence[KeyFrameRequest], *, max_width_px: int = _MAX_WIDTH_PX) -> None:
+        self._open = sorted(requests, key=lambda request: request.time_s)
+        self._max_width_px = max_width_px
+        self._before: tuple[float, RgbImage] | None = None
+        self._frames: list[KeyFrame] = []
+
+    def offer(self, image: RgbImage, time_s: float) -> None:
+        """Look at the next frame, already annotated: [H, W, 3] RGB at `time_s` seconds."""
+        while self._open and time_s >= self._open[0].time_s:
+            self._keep(self._open.pop(0), (time_s, image))
+        self._before = (time_s, image) if self._open else None
+
+    def finish(self) -> list[KeyFrame]:
+        """The pictures in order of time; what was asked for after the last frame shows that frame."""
+        while self._open and self._before is not None:
+            self._keep(self._open.pop(0), self._before)
+        return self._frames
+
+    def _keep(self, request: KeyFrameRequest, frame: tuple[float, RgbImage]) -> None:
+        before = self._before or frame
+        time_s, image = min(before, frame, key=lambda item: abs(item[0] - request.time_s))
+        self._frames.append(
+            KeyFrame(time_s, encode_jpeg(image, max_width_px=self._max_width_px), request.caption)
+        )
+
+
+def encode_jpeg(image: RgbImage, *, max_width_px: int = _MAX_WIDTH_PX) -> bytes:
+    """Encode [H, W, 3] RGB as JPEG, scaled down to at most `max_width_px`.
+
+    Raises:
+        StructureError: If OpenCV cannot encode the picture.
+    """
+    height, width = image.shape[:2]
+    if width > max_width_px:
+        size = (max_width_px, max(1, round(height * max_width_px / width)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    )
+    if not done:
+        raise StructureError(f"image: expected something that JPEG can hold, got {list(image.shape)}")
+    return bytes(data)
+
+
+def _request_for(alert: SceneAlert, activities: Sequence[ActivityScore]) -> KeyFrameRequest:
+    """The middle of the involved people's segment in which the alert's class is most probable."""
+    inside = [
+        score
+        for score in activities
+        if score.track_id in alert.track_ids
+        and score.probability(alert.label) > 0
+        and score.start_s < alert.end_s
+        and score.end_s > alert.start_s
+    ]
+    if not inside:
+        return KeyFrameRequest((alert.start_s + alert.end_s) / 2, f"{alert.label}, middle of the alert")
+    peak = max(inside, key=lambda score: score.probability(alert.label))
+    time_s = min(max((peak.start_s + peak.end_s) / 2, alert.start_s), alert.end_s)
+    probability = peak.probability(alert.label)
+    return KeyFrameRequest(
+        time_s, f"{alert.label} of person {peak.track_id} at its strongest, {probability:.0%}"
+    )
+
+
+def _strongest_moment(analysis: ClipAnalysis) -> KeyFrameRequest:
+    """The moment nearest to an alert, even if it is far from one; the middle of a clip without people."""
+    notable = [name for name in analysis.classes if not is_calm(name)] or list(analysis.classes)
+    peaks = [(score.probability(name), name, score) for score in analysis.activities for name in notable]
+    if not peaks:
+        time_s = analysis.duration_s / 2
+        return KeyFrameRequest(time_s, f"Middle of the clip, {clock(time_s)}")
+    probability, name, peak = max(peaks, key=lambda item: item[0])
+    return KeyFrameRequest(
+        (peak.start_s + peak.end_s) / 2,
+        f"{name} of person {peak.track_id} at its most probable, {probability:.0%}",
+    )
