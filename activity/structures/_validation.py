@@ -40,17 +40,22 @@ def frozen_array(
     ):
         wanted = ", ".join("any" if length is None else str(length) for length in shape)
         raise StructureError(f"{name}: expected shape [{wanted}], got {list(array.shape)}")
-    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-        bad = int(array.size - np.isfinite(array).sum())
-        raise StructureError(
-            f"{name}: {bad} of {array.size} values are NaN or infinite; "
-            "mark what is missing with confidence 0 instead"
-        )
+    check_finite(name, array)
     array.flags.writeable = False
     return array
 
 
-def check_boxes(name: str, boxes: npt.NDArray[np.float32]) -> None:
+def check_finite(name: str, values: npt.NDArray[np.generic]) -> None:
+    """Require that no value is NaN or infinite."""
+    if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+        bad = int(values.size - np.isfinite(values).sum())
+        raise StructureError(
+            f"{name}: {bad} of {values.size} values are NaN or infinite; "
+            "mark what is missing with confidence 0 instead"
+        )
+
+
+def check_boxes(name: str, boxes: npt.NDArray[np.floating]) -> None:
     """Require x0 <= x1 and y0 <= y1 of every box, [N, 4] in pixels."""
     wrong = (boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])
     if wrong.any():
@@ -75,6 +80,20 @@ def check_increasing(name: str, values: npt.NDArray[np.generic]) -> None:
         raise StructureError(
             f"{name}: expected strictly increasing values, got {values[first]} then {values[first + 1]}"
         )
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Require one of a few words."""
+    if value not in choices:
+        raise StructureError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+
+
+def check_frame_position(index: int, time_s: float) -> None:
+    """Require a frame index of 0 or more and a finite time in seconds."""
+    if index < 0:
+        raise StructureError(f"frame_index: expected 0 or more, got {index}")
+    if not math.isfinite(time_s):
+        raise StructureError(f"time_s: expected a finite time, got {time_s}")
 
 
 def check_interval(name: str, start_s: float, end_s: float) -> None:

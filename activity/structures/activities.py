@@ -21,6 +21,9 @@ class AttentionMap:
             token, tokens 1 to 5 are the parts in the order of `BODY_PARTS`.
         tubelets: [5, L, H, n, n] float32: body part, layer, head, query tubelet, key tubelet; tubelets
             are in order of time.
+
+    Raises:
+        StructureError: On a wrong shape, no layer or head, or a row that does not sum to 1.
     """
 
     body_parts: npt.NDArray[np.float32]
@@ -40,7 +43,14 @@ class AttentionMap:
             frozen_array("tubelets", self.tubelets, (len(BODY_PARTS), None, None, None, None), np.float32),
         )
         for name in ("body_parts", "tubelets"):
-            sums = getattr(self, name).sum(axis=-1)
+            weights = getattr(self, name)
+            if 0 in weights.shape:
+                raise StructureError(
+                    f"{name}: expected at least one layer and head, got {list(weights.shape)}"
+                )
+            if weights.shape[-1] != weights.shape[-2]:
+                raise StructureError(f"{name}: expected square maps, got {list(weights.shape)}")
+            sums = weights.sum(axis=-1)
             if not np.allclose(sums, 1, atol=1e-3):
                 raise StructureError(f"{name}: expected rows that sum to 1, got {sums.min()} to {sums.max()}")
 
@@ -77,6 +87,8 @@ class ActivityScore:
     attention: AttentionMap | None = None
 
     def __post_init__(self) -> None:
+        if not self.classes:
+            raise StructureError("classes: expected at least one")
         array = frozen_array("probabilities", self.probabilities, (len(self.classes),), np.float32)
         object.__setattr__(self, "probabilities", array)
         check_unit_interval("probabilities", array)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from activity.errors import StructureError
-from activity.structures._validation import check_interval, check_unit_interval
+from activity.structures._validation import check_choice, check_interval, check_unit_interval
 
 Agency = Literal["police", "fire_department"]
 Severity = Literal["minor", "moderate", "severe", "extreme"]
@@ -44,6 +44,9 @@ class SceneAlert:
         score: In [0, 1].
         track_ids: The people involved.
         explanation: Every piece of evidence with its weight; never empty.
+
+    Raises:
+        StructureError: On a score or time out of range, an unknown word, or no evidence.
     """
 
     rule: str
@@ -59,5 +62,7 @@ class SceneAlert:
     def __post_init__(self) -> None:
         check_interval(f"alert {self.rule}", self.start_s, self.end_s)
         check_unit_interval("score", self.score)
+        check_choice("agency", self.agency, get_args(Agency))
+        check_choice("severity", self.severity, get_args(Severity))
         if not self.explanation:
             raise StructureError(f"alert {self.rule}: expected at least one piece of evidence")

@@ -30,6 +30,10 @@ class Detections:
     labels: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if isinstance(self.labels, str):
+            raise StructureError(
+                f"labels: expected names, one for each detection, got the text {self.labels!r}"
+            )
         count = len(self.labels)
         set_field = object.__setattr__
         set_field(self, "labels", tuple(self.labels))

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.errors import StructureError
+from activity.structures._validation import check_boxes, check_finite
 from activity.structures.skeleton import COCO_SIGMAS, KEYPOINT_COUNT
 
 
@@ -21,7 +22,7 @@ def box_iou(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float
         overlap by 0.
 
     Raises:
-        StructureError: If an argument is not [N, 4].
+        StructureError: If an argument is not [N, 4], not finite, or has x1 < x0 or y1 < y0.
 
     >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [5, 5, 6, 6]]).round(3).tolist()
     [[0.333, 0.0]]
@@ -65,7 +66,7 @@ def oks(
         [A, B] in [0, 1]. A reference without any labelled joint has similarity 0 with everything.
 
     Raises:
-        StructureError: If the shapes do not fit.
+        StructureError: If the shapes do not fit, a coordinate is NaN, or an area is negative.
 
     >>> person = np.zeros((1, 17, 3)); person[..., 2] = 1
     >>> oks(person, person, [100.0]).tolist()
@@ -80,6 +81,12 @@ def oks(
         raise StructureError(f"reference: expected shape [any, 17, 3], got {list(b.shape)}")
     if areas.shape != (len(b),):
         raise StructureError(f"reference_areas: expected shape [{len(b)}], got {list(areas.shape)}")
+    if sigmas.shape != (KEYPOINT_COUNT,):
+        raise StructureError(f"sigmas: expected shape [{KEYPOINT_COUNT}], got {list(sigmas.shape)}")
+    for name, values in (("detected", a[..., :2]), ("reference", b), ("reference_areas", areas)):
+        check_finite(name, values)
+    if (areas < 0).any():
+        raise StructureError(f"reference_areas: expected areas of 0 or more, got {areas.min()}")
     squared = ((a[:, None, :, :2] - b[None, :, :, :2]) ** 2).sum(axis=3)  # (A, B, 17)
     variances = (2 * sigmas) ** 2
     scale = 2 * variances[None, :] * (areas[:, None] + np.spacing(1))  # (B, 17)
@@ -116,8 +123,10 @@ def boxes_around_keypoints(keypoints: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 def _as_boxes(name: str, boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
     array = np.asarray(boxes, dtype=np.float64)
-    if array.size == 0 and array.ndim <= 2:
-        return array.reshape(0, 4)
+    if array.shape == (0,):  # an empty list
+        array = array.reshape(0, 4)
     if array.ndim != 2 or array.shape[1] != 4:
         raise StructureError(f"{name}: expected shape [any, 4], got {list(array.shape)}")
+    check_finite(name, array)
+    check_boxes(name, array)
     return array

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from activity.errors import StructureError
-from activity.structures._validation import check_boxes, check_unit_interval, frozen_array
+from activity.structures._validation import (
+    check_boxes,
+    check_choice,
+    check_frame_position,
+    check_unit_interval,
+    frozen_array,
+)
 
 HolderRule = Literal["iou", "hand_distance", "none"]
 
@@ -52,6 +58,9 @@ class HolderLink:
         track_id: The holder's track, or `None` where nobody holds it (a probable false positive).
         rule: What decided.
         candidates: The evidence for every person in the frame.
+
+    Raises:
+        StructureError: On a wrong shape, NaN, a holder who is no candidate, or a rule that does not fit.
     """
 
     frame_index: int
@@ -67,6 +76,8 @@ class HolderLink:
         object.__setattr__(self, "weapon_box", box)
         check_boxes("weapon_box", box[None])
         check_unit_interval("weapon_score", self.weapon_score)
+        check_frame_position(self.frame_index, self.time_s)
+        check_choice("rule", self.rule, get_args(HolderRule))
         if (self.track_id is None) != (self.rule == "none"):
             raise StructureError(
                 f"rule: 'none' goes with no holder, got {self.rule!r} with track {self.track_id}"

@@ -31,13 +31,13 @@ class Poses:
     scores: npt.NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        people = len(self.keypoints)
         set_field = object.__setattr__
         set_field(
             self,
             "keypoints",
             frozen_array("keypoints", self.keypoints, (None, KEYPOINT_COUNT, 3), np.float32),
         )
+        people = len(self.keypoints)
         set_field(self, "boxes", frozen_array("boxes", self.boxes, (people, 4), np.float32))
         set_field(self, "scores", frozen_array("scores", self.scores, (people,), np.float32))
         check_unit_interval("keypoints[..., 2]", self.keypoints[..., 2])

@@ -36,11 +36,15 @@ class Track:
     scores: npt.NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        length = len(self.frame_indices)
-        if length == 0:
-            raise StructureError(f"track {self.track_id}: expected at least one frame")
         set_field = object.__setattr__
         set_field(self, "frame_indices", frozen_array("frame_indices", self.frame_indices, (None,), np.int64))
+        length = len(self.frame_indices)
+        if self.track_id < 1:
+            raise StructureError(f"track_id: expected 1 or more, got {self.track_id}")
+        if length == 0:
+            raise StructureError(f"track {self.track_id}: expected at least one frame")
+        if self.frame_indices.min() < 0:
+            raise StructureError(f"frame_indices: expected 0 or more, got {self.frame_indices.min()}")
         set_field(self, "times_s", frozen_array("times_s", self.times_s, (length,), np.float64))
         set_field(
             self,

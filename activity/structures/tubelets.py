@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from activity.errors import StructureError
 from activity.structures._validation import check_interval, check_unit_interval, frozen_array
 from activity.structures.skeleton import BODY_PARTS
 
@@ -36,6 +37,8 @@ class Tubelet:
     def __post_init__(self) -> None:
         grids = frozen_array("grids", self.grids, (len(BODY_PARTS), 2, None, 3, 3), np.float32)
         object.__setattr__(self, "grids", grids)
+        if grids.shape[2] == 0:
+            raise StructureError("grids: expected at least one frame, got T = 0")
         check_interval(f"tubelet of track {self.track_id}", self.start_s, self.end_s)
         check_unit_interval("observed", self.observed)
 
