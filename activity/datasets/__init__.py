@@ -1,0 +1,1 @@
+"""Where training and test data come from: data sets on disk, and people that we render ourselves."""

@@ -1,0 +1,201 @@
+"""Light on surfaces: ambient from above and below, and lamps, in linear RGB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from activity.datasets.rendered.camera import Camera
+from activity.datasets.rendered.kinematics import Vector
+from activity.datasets.rendered.solids import Looks, Pattern, Solids
+from activity.datasets.rendered.textures import NOISE_SIZE, cloth_folds, cloudy_noise
+
+Float = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lamp:
+    """A point source.
+
+    Attributes:
+        position: [3] in the world frame, metres.
+        colour: [3] linear RGB that it gives a surface facing it at `distance`.
+        distance: Metres at which `colour` holds; it falls off with the square.
+    """
+
+    position: Vector
+    colour: Vector
+    distance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lighting:
+    """All light of a scene.
+
+    Attributes:
+        sky: [3] linear RGB of the ambient light from above.
+        ground: [3] linear RGB of the ambient light from below.
+        lamps: Point sources; the first casts the shadows.
+        shadow: Share in [0, 1] of the floor's light that a shadow takes.
+    """
+
+    sky: Vector
+    ground: Vector
+    lamps: tuple[Lamp, ...]
+    shadow: float
+
+    def irradiance(self, points: Float, normals: Float, camera: Camera) -> Float:
+        """Light on surfaces, [N, 3] linear RGB, from points and unit normals [N, 3] in the camera frame."""
+        up = camera.rotation[:, 2].astype(np.float32)
+        upward = (0.5 + 0.5 * (normals @ up))[:, None]
+        light = upward * self.sky.astype(np.float32) + (1 - upward) * self.ground.astype(np.float32)
+        for lamp in self.lamps:
+            to_lamp = camera.to_camera(lamp.position).astype(np.float32) - points
+            square = np.einsum("ij,ij->i", to_lamp, to_lamp)
+            facing = np.einsum("ij,ij->i", to_lamp, normals) / np.sqrt(square)
+            strength = np.maximum(facing * 0.88 + 0.12, 0) * np.float32(lamp.distance**2) / (square + 0.25)
+            light += strength[:, None] * lamp.colour.astype(np.float32)
+        return np.asarray(light, np.float32)
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, *, centre: Vector, ceiling: float, outdoors: bool) -> Lighting:
+        """Draw the lamps of a room, or a sun, around a centre on the floor."""
+        tint = np.array([1.0, 1.0, 1.0]) + rng.normal(0, 0.06, 3) + rng.normal(0, 0.08) * np.array([1, 0, -1])
+        ambient = rng.uniform(0.25, 0.75)
+        sky = ambient * tint
+        lamps = []
+        for _ in range(1 if outdoors else int(rng.integers(1, 4))):
+            height = 25.0 if outdoors else ceiling * rng.uniform(0.85, 1.0)
+            spread = 22.0 if outdoors else 3.5
+            place = np.array([*(centre[:2] + rng.uniform(-spread, spread, 2)), height])
+            distance = float(np.linalg.norm(place - centre))
+            colour = tint * (1 + rng.normal(0, 0.05, 3)) * rng.uniform(0.35, 1.3)
+            lamps.append(Lamp(place, colour, distance))
+        total = ambient * 0.7 + sum(float(lamp.colour.mean()) for lamp in lamps) * 0.7
+        scale = rng.uniform(0.75, 1.25) / total
+        lamps = [Lamp(lamp.position, lamp.colour * scale, lamp.distance) for lamp in lamps]
+        return cls(
+            sky * scale, sky * scale * rng.uniform(0.3, 0.7), tuple(lamps), float(rng.uniform(0.15, 0.6))
+        )
+
+
+def shade(
+    pixels: npt.NDArray[np.int64], depth: Float, solid: npt.NDArray[np.int32], *,
+    solids: Solids, seeds: npt.NDArray[np.int64], camera: Camera, rays: Float, lighting: Lighting, occlusion: Float,
+) -> Float:  # fmt: skip
+    """Colours of visible surface points.
+
+    Args:
+        pixels: [N] flat indices into the picture.
+        depth: [N] metres along the camera's axis.
+        solid: [N] index of the solid at each pixel.
+        solids: In the world frame.
+        seeds: One number a solid; shifts its texture.
+        camera: The view.
+        rays: [2, H, W] viewing rays.
+        lighting: The light.
+        occlusion: [N] share in [0, 1] of the light that arrives.
+
+    Returns:
+        [N, 3] linear RGB.
+    """
+    looks = Looks.of(solids.surface)
+    to_local = (np.array(solids.to_local) @ camera.rotation.T).astype(np.float32)
+    origins = camera.to_camera(np.array(solids.origin)).astype(np.float32)
+    points = np.stack([rays[0].ravel()[pixels] * depth, rays[1].ravel()[pixels] * depth, depth], axis=1)
+    frames = to_local[solid]  # (N, 3, 3)
+    local = np.matmul(frames, (points - origins[solid])[..., None])[..., 0]
+    normal, share = _local_normals(local, solids, solid)
+    facing = np.matmul(normal[:, None], frames)[:, 0]
+    facing /= np.sqrt(np.einsum("ij,ij->i", facing, facing) + 1e-12)[:, None]
+    length = np.array(solids.length, np.float32)
+    along = np.where(length[solid] > 0, share * length[solid], normal[:, 2] * 0.1)
+    angle = np.arctan2(normal[:, 1], normal[:, 0])
+    row = ((along * 420).astype(np.int64) + seeds[solid] * 37) % NOISE_SIZE
+    column = ((angle * (NOISE_SIZE / (2 * np.pi))).astype(np.int64) + seeds[solid] * 91) % NOISE_SIZE
+    colour = _albedo(looks, solid, normal, share, along, angle, row, column)
+    folds = cloth_folds(int(seeds.sum() % 6))[row, column]
+    colour *= np.exp(np.clip(folds * looks.wrinkles[solid] * np.float32(0.13), -0.8, 0.6))[:, None]
+    light = lighting.irradiance(points, facing, camera) * occlusion[:, None]
+    shaded = colour * light
+    gloss = looks.gloss[solid]
+    if gloss.any() and lighting.lamps:
+        to_lamp = camera.to_camera(lighting.lamps[0].position).astype(np.float32) - points
+        half = to_lamp / np.linalg.norm(to_lamp, axis=1, keepdims=True)
+        half -= points / np.linalg.norm(points, axis=1, keepdims=True)
+        half /= np.linalg.norm(half, axis=1, keepdims=True) + 1e-6
+        glint = np.maximum(np.einsum("ij,ij->i", half, facing), 0) ** 24
+        shaded += (glint * gloss * 0.35)[:, None] * lighting.lamps[0].colour.astype(np.float32)
+    return np.asarray(shaded, np.float32)
+
+
+def _local_normals(local: Float, solids: Solids, solid: npt.NDArray[np.int32]) -> tuple[Float, Float]:
+    """Outward normal [N, 3] in the local frame, and the position [N] along the axis, 0 to 1."""
+    length = np.array(solids.length, np.float32)[solid]
+    radii = np.array(solids.radii, np.float32).reshape(-1, 2)[solid]
+    taper = radii[:, 0] - radii[:, 1]
+    reduced = np.where(length > 0, length**2 - taper**2, 1)
+    share = np.clip((local[:, 2] * length - radii[:, 0] * taper) / reduced, 0, 1) * (length > 0)
+    normal = local.copy()
+    normal[:, 2] -= share * length
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
+    box = (radii == 0).all(axis=1)
+    if box.any():
+        face = np.argmax(np.abs(local[box]), axis=1)
+        flat = np.zeros((int(box.sum()), 3), np.float32)
+        rows = np.arange(len(face))
+        flat[rows, face] = np.sign(local[box][rows, face])
+        normal[box] = flat
+        share[box] = local[box, 2] * 0.5 + 0.5
+    return normal, share.astype(np.float32)
+
+
+def _albedo(
+    looks: Looks, solid: npt.NDArray[np.int32], normal: Float, share: Float, along: Float, angle: Float,
+    row: npt.NDArray[np.int64], column: npt.NDArray[np.int64],
+) -> Float:  # fmt: skip
+    colour = looks.colour[solid]
+    second = looks.second[solid]
+    pattern = looks.pattern[solid]
+    swap = share > looks.split[solid]
+    for kind in np.unique(pattern):
+        here = pattern == kind
+        size = looks.scale[solid[here]]
+        match Pattern(int(kind)):
+            case Pattern.STRIPES:
+                swap[here] = (along[here] / size) % 1 < 0.5
+            case Pattern.CHECKS:
+                swap[here] = ((along[here] / size) % 1 < 0.5) ^ ((angle[here] * 0.15 / size) % 1 < 0.5)
+            case Pattern.UPRIGHT_STRIPES:
+                swap[here] = (angle[here] * 0.15 / size) % 1 < 0.4
+            case Pattern.FRONT:
+                swap[here] = np.abs(angle[here]) < size * 4
+            case Pattern.MOUTH:
+                swap[here] = (np.abs(angle[here]) < 0.5) & (np.abs(share[here] - 0.52) < 0.1)
+            case Pattern.WOOD | Pattern.NOISE:
+                noise = cloudy_noise(0)[row[here], column[here]]
+                colour[here] *= np.exp(0.22 * noise)[:, None]
+            case Pattern.FACE:
+                _paint_face(colour, second, here, normal)
+            case _:
+                pass
+    return np.where(swap[:, None], second, colour)
+
+
+def _paint_face(colour: Float, second: Float, here: npt.NDArray[np.bool_], normal: Float) -> None:
+    """Eyes, brows and sockets on the front of the skull; `second` is the hair's colour."""
+    n = normal[here]
+    front = n[:, 0] > 0
+    across = np.abs(n[:, 1])
+    paint = colour[here]
+    socket = np.exp(-(((across - 0.4) / 0.22) ** 2) - ((n[:, 2] + 0.16) / 0.13) ** 2) * front
+    paint *= (1 - 0.35 * socket)[:, None]
+    brow = front & (np.abs(across - 0.4) < 0.22) & (np.abs(n[:, 2] - 0.02) < 0.045)
+    paint[brow] = 0.6 * second[here][brow] + 0.4 * paint[brow]
+    white = front & (((across - 0.41) / 0.15) ** 2 + ((n[:, 2] + 0.16) / 0.06) ** 2 < 1)
+    paint[white] = 0.5
+    iris = white & (np.abs(across - 0.41) < 0.065)
+    paint[iris] = 0.02
+    colour[here] = paint
