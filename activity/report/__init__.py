@@ -1,12 +1,14 @@
 """What the user is given: `report.json`, overlays for the annotated video, and the HTML report."""
 
 from activity.report.analysis import PARTS, ClipAnalysis, ClipSummary, FireReading, ModelInfo, Part
+from activity.report.html_report import EMBED_LIMIT_BYTES, write_html
 from activity.report.json_report import read_report, report_schema, write_json
 from activity.report.keyframes import KeyFrame, KeyFrameCollector, KeyFrameRequest, key_frame_requests
 from activity.report.overlay import OverlayRenderer
 from activity.report.schema import SCHEMA_VERSION, Report
 
 __all__ = [
+    "EMBED_LIMIT_BYTES",
     "PARTS",
     "SCHEMA_VERSION",
     "ClipAnalysis",
@@ -22,5 +24,6 @@ __all__ = [
     "key_frame_requests",
     "read_report",
     "report_schema",
+    "write_html",
     "write_json",
 ]

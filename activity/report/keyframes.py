@@ -10,9 +10,9 @@ import cv2
 
 from activity.errors import StructureError
 from activity.report.analysis import ClipAnalysis
-from activity.report.clock import clock
 from activity.report.drawing import RgbImage
 from activity.report.palette import is_calm
+from activity.report.wording import clock
 from activity.structures import ActivityScore, SceneAlert
 
 MOST_KEY_FRAMES: Final = 12

@@ -11,7 +11,6 @@ import numpy as np
 
 from activity.errors import StructureError
 from activity.report.analysis import ClipAnalysis, FireReading
-from activity.report.clock import clock, clock_range
 from activity.report.drawing import (
     Rectangle,
     RgbImage,
@@ -38,6 +37,7 @@ from activity.report.palette import (
     severity_color,
     track_color,
 )
+from activity.report.wording import clock, clock_range
 from activity.structures import (
     ActivityScore,
     Detections,
