@@ -1,0 +1,1 @@
+"""Measure what was built: figures with their spread, beside a baseline."""
