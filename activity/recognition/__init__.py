@@ -1,0 +1,1 @@
+"""What a person does during a segment: BPTubeFormer, its baselines, their checkpoints and batch inference."""

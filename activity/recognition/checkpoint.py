@@ -1,0 +1,206 @@
+"""A recogniser in one safetensors file: the weights, and in the header everything that gives them meaning.
+
+The header's metadata holds one JSON object under ``activity.recognizer``: `format_version`, `architecture`,
+`network` (its configuration), `classes`, `skeleton` (joint names in order), `tubelets` (the settings that cut the
+training segments) and `training` (provenance). Nothing is guessed from the weights, and a file whose parts
+contradict each other is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from activity.errors import CheckpointError, ConfigurationError, OutputError
+from activity.recognition.architectures import NetworkConfig, architecture_of, build_network, network_config
+from activity.structures import COCO_KEYPOINT_NAMES
+
+METADATA_KEY: Final = "activity.recognizer"
+FORMAT_VERSION: Final = 1
+_REQUIRED: Final[Mapping[str, type]] = {
+    "format_version": int,
+    "architecture": str,
+    "network": dict,
+    "classes": list,
+    "skeleton": list,
+    "tubelets": dict,
+    "training": dict,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecognizerCheckpoint:
+    """What a checkpoint file holds.
+
+    Attributes:
+        path: The file.
+        sha256: 64 hexadecimal digits of the file.
+        network: In evaluation mode, on the CPU.
+        config: The network's shape.
+        classes: The C class names, in the order of the logits.
+        tubelet_settings: How the training segments were cut, as plain values.
+        training: Where the weights come from: data, commit, seed, command, figures.
+    """
+
+    path: Path
+    sha256: str
+    network: nn.Module
+    config: NetworkConfig
+    classes: tuple[str, ...]
+    tubelet_settings: Mapping[str, Any]
+    training: Mapping[str, Any]
+
+
+def save_checkpoint(
+    path: Path,
+    network: nn.Module,
+    config: NetworkConfig,
+    *,
+    classes: Sequence[str],
+    tubelet_settings: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> None:
+    """Write `path` whole or not at all; a file of that name is replaced.
+
+    Raises:
+        CheckpointError: If the class names do not fit the network.
+        OutputError: If the file cannot be written.
+    """
+    _check_classes(path, classes, config)
+    header = {
+        "format_version": FORMAT_VERSION,
+        "architecture": architecture_of(config),
+        "network": asdict(config),
+        "classes": list(classes),
+        "skeleton": list(COCO_KEYPOINT_NAMES),
+        "tubelets": dict(tubelet_settings),
+        "training": dict(training),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    content = save(tensors, metadata={METADATA_KEY: json.dumps(header, allow_nan=False)})
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError as error:
+        raise OutputError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error
+
+
+def load_checkpoint(path: Path) -> RecognizerCheckpoint:
+    """Read a recogniser and check that its parts fit each other.
+
+    Raises:
+        CheckpointError: If the file is missing or damaged, is no recogniser, or its header, classes, skeleton,
+            tubelet settings and weights contradict each other; the message says which, and the way out.
+    """
+    header, tensors = _read(path)
+    _check_header(path, header)
+    try:
+        config = network_config(header["architecture"], header["network"])
+    except ConfigurationError as error:
+        raise CheckpointError(f"{path}: its header describes no network of this version: {error}") from error
+    classes = tuple(header["classes"])
+    _check_classes(path, classes, config)
+    if tuple(header["skeleton"]) != COCO_KEYPOINT_NAMES:
+        raise CheckpointError(
+            f"{path}: trained on joints {header['skeleton']}, this package reads the COCO-17 joints "
+            f"{list(COCO_KEYPOINT_NAMES)}; retrain with `activity train recognizer`"
+        )
+    if header["tubelets"].get("frames") != config.frames:
+        raise CheckpointError(
+            f"{path}: its tubelets have {header['tubelets'].get('frames')} frames, its network reads {config.frames}; "
+            "the file contradicts itself: train it again or take an intact copy"
+        )
+    network = build_network(config)
+    _load_weights(path, network, tensors)
+    return RecognizerCheckpoint(
+        path=path,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        network=network.eval(),
+        config=config,
+        classes=classes,
+        tubelet_settings=header["tubelets"],
+        training=header["training"],
+    )
+
+
+def _read(path: Path) -> tuple[Any, dict[str, Tensor]]:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; name a recogniser made by `activity train recognizer`")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: expected a whole safetensors file, got {path.stat().st_size} bytes that cannot be read "
+            f"({error}); the file is damaged or of another kind: take an intact copy"
+        ) from error
+    if METADATA_KEY not in metadata:
+        raise CheckpointError(
+            f"{path}: a safetensors file without the header {METADATA_KEY!r} (it has {sorted(metadata) or 'none'}); "
+            "this is no recogniser: name one made by `activity train recognizer`"
+        )
+    try:
+        return json.loads(metadata[METADATA_KEY]), tensors
+    except json.JSONDecodeError as error:
+        raise CheckpointError(
+            f"{path}: the header {METADATA_KEY!r} is no JSON: {error}; take an intact copy"
+        ) from error
+
+
+def _check_header(path: Path, header: Any) -> None:
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{path}: the header {METADATA_KEY!r} is no JSON object; take an intact copy")
+    for key, kind in _REQUIRED.items():
+        if not isinstance(header.get(key), kind):
+            raise CheckpointError(
+                f"{path}: the header's {key!r} should be a {kind.__name__}, got {header.get(key)!r}; "
+                "the file was made by another version: train it again"
+            )
+    if header["format_version"] != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: format {header['format_version']}, this version reads {FORMAT_VERSION}; train it again"
+        )
+
+
+def _check_classes(path: Path, classes: Sequence[str], config: NetworkConfig) -> None:
+    if len(classes) != config.classes:
+        raise CheckpointError(
+            f"{path}: {len(classes)} class names ({', '.join(map(str, classes))}), the network has {config.classes} "
+            "outputs; use the configuration stored in the checkpoint"
+        )
+    if len(set(classes)) != len(classes) or not all(isinstance(name, str) and name for name in classes):
+        raise CheckpointError(f"{path}: expected distinct class names, got {list(classes)}")
+
+
+def _load_weights(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    wanted = network.state_dict()
+    missing, unknown = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
+    if missing or unknown:
+        raise CheckpointError(
+            f"{path}: the weights do not fit the stored configuration: {len(missing)} missing {missing[:3]}, "
+            f"{len(unknown)} unknown {unknown[:3]}; take an intact copy or train it again"
+        )
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise CheckpointError(
+                f"{path}: {name} has shape {list(tensor.shape)}, the stored configuration makes it "
+                f"{list(wanted[name].shape)}; take an intact copy or train it again"
+            )
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(
+                f"{path}: {name} holds NaN or infinity; the training diverged, train it again"
+            )
+    network.load_state_dict(dict(tensors))
