@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,8 @@ MATCH_OKS: Final = 0.5
 """Object keypoint similarity from which on a person counts as found."""
 
 
-class PoseMetrics(TypedDict):
+@dataclass(frozen=True, slots=True)
+class PoseMetrics:
     """What `evaluate_pose` measures; every share in [0, 1].
 
     Attributes:

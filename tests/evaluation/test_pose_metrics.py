@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ def found(*people: Array, scores: Sequence[float] | None = None) -> Poses:
 def test_everybody_found_exactly_is_perfect() -> None:
     people = [standing(0), standing(200)]
     metrics = measure_poses([PosedPicture([labelled(p) for p in people], found(*people))])
-    assert metrics == {
+    assert dataclasses.asdict(metrics) == {
         "ap": pytest.approx(1),
         "ap50": pytest.approx(1),
         "ar": pytest.approx(1),
@@ -70,24 +71,24 @@ def test_one_of_two_found_and_one_pose_of_nothing() -> None:
         found(standing(0), standing(2000), scores=[0.9, 0.8]),
     )
     metrics = measure_poses([picture])
-    assert metrics["recall_oks50"] == metrics["precision_oks50"] == 0.5
-    assert metrics["mean_oks"] == pytest.approx(0.5)
-    assert metrics["ap"] == pytest.approx(51 / 101)
-    assert metrics["ar"] == pytest.approx(0.5)
+    assert metrics.recall_oks50 == metrics.precision_oks50 == 0.5
+    assert metrics.mean_oks == pytest.approx(0.5)
+    assert metrics.ap == pytest.approx(51 / 101)
+    assert metrics.ar == pytest.approx(0.5)
 
 
 def test_a_second_pose_on_the_same_person_is_wrong() -> None:
     picture = PosedPicture([labelled(standing(0))], found(standing(0), standing(1), scores=[0.5, 0.9]))
     metrics = measure_poses([picture])
-    assert metrics["recall_oks50"] == 1
-    assert metrics["precision_oks50"] == 0.5
-    assert metrics["mean_oks"] == 1  # the assignment takes the closer pose, not the surer one
+    assert metrics.recall_oks50 == 1
+    assert metrics.precision_oks50 == 0.5
+    assert metrics.mean_oks == 1  # the assignment takes the closer pose, not the surer one
 
 
 def test_nobody_found_is_zero_recall_and_no_wrong_pose() -> None:
     metrics = measure_poses([PosedPicture([labelled(standing(0))], Poses.empty())])
-    assert (metrics["recall_oks50"], metrics["precision_oks50"], metrics["mean_oks"]) == (0, 1, 0)
-    assert (metrics["ap"], metrics["ar"]) == (0, 0)
+    assert (metrics.recall_oks50, metrics.precision_oks50, metrics.mean_oks) == (0, 1, 0)
+    assert (metrics.ap, metrics.ar) == (0, 0)
 
 
 def test_poses_in_pictures_without_people_are_wrong() -> None:
@@ -96,8 +97,8 @@ def test_poses_in_pictures_without_people_are_wrong() -> None:
         PosedPicture([], found(standing(0), standing(90), standing(300))),
     ]
     metrics = measure_poses(pictures)
-    assert metrics["precision_oks50"] == 0.25
-    assert (metrics["images"], metrics["people"]) == (2, 1)
+    assert metrics.precision_oks50 == 0.25
+    assert (metrics.images, metrics.people) == (2, 1)
 
 
 @pytest.mark.parametrize("hidden", ["crowd", "no joint labelled", "low agreement"])
@@ -108,16 +109,16 @@ def test_people_who_do_not_count_count_neither_way(hidden: str) -> None:
     uncounted = labelled(joints, is_crowd=hidden == "crowd", weight=0.2 if hidden == "low agreement" else 1)
     for poses in (found(standing(0)), found(standing(0), standing(530, 40))):
         metrics = measure_poses([PosedPicture([labelled(standing(0)), uncounted], poses)], min_agreement=0.5)
-        assert metrics["people"] == 1
-        assert metrics["recall_oks50"] == metrics["precision_oks50"] == 1
-        assert metrics["ap"] == pytest.approx(1)
+        assert metrics.people == 1
+        assert metrics.recall_oks50 == metrics.precision_oks50 == 1
+        assert metrics.ap == pytest.approx(1)
 
 
 def test_a_pose_far_from_a_crowd_stays_wrong() -> None:
     picture = PosedPicture(
         [labelled(standing(0)), labelled(standing(500), is_crowd=True)], found(standing(0), standing(1500))
     )
-    assert measure_poses([picture])["precision_oks50"] == 0.5
+    assert measure_poses([picture]).precision_oks50 == 0.5
 
 
 def test_somebody_beside_a_crowd_is_found_all_the_same() -> None:
@@ -125,20 +126,20 @@ def test_somebody_beside_a_crowd_is_found_all_the_same() -> None:
         [labelled(standing(520)), labelled(standing(500), is_crowd=True)], found(standing(520))
     )
     metrics = measure_poses([picture])
-    assert (metrics["recall_oks50"], metrics["precision_oks50"]) == (1, 1)
+    assert (metrics.recall_oks50, metrics.precision_oks50) == (1, 1)
 
 
 def test_agreement_at_the_limit_counts() -> None:
     picture = PosedPicture([labelled(standing(0), weight=0.5)], found(standing(0)))
-    assert measure_poses([picture], min_agreement=0.5)["people"] == 1
+    assert measure_poses([picture], min_agreement=0.5).people == 1
 
 
 def test_poses_under_the_score_threshold_are_left_out_of_the_figures_at_oks_50_alone() -> None:
     people = [labelled(standing(0)), labelled(standing(200))]
     picture = PosedPicture(people, found(standing(0), standing(200), standing(900), scores=[0.9, 0.3, 0.2]))
     metrics = measure_poses([picture], score_threshold=0.5)
-    assert (metrics["recall_oks50"], metrics["precision_oks50"], metrics["mean_oks"]) == (0.5, 1, 0.5)
-    assert metrics["ap"] == pytest.approx(1)
+    assert (metrics.recall_oks50, metrics.precision_oks50, metrics.mean_oks) == (0.5, 1, 0.5)
+    assert metrics.ap == pytest.approx(1)
 
 
 def test_nobody_who_counts_is_an_error_and_no_figure() -> None:
@@ -204,15 +205,15 @@ def test_the_figures_are_those_of_the_coco_evaluation(seed: int) -> None:
         evaluator.accumulate()
         evaluator.summarize()
     metrics = measure_poses(pictures)
-    assert metrics["ap"] == pytest.approx(evaluator.stats[0], abs=1e-12)
-    assert metrics["ap50"] == pytest.approx(evaluator.stats[1], abs=1e-12)
-    assert metrics["ar"] == pytest.approx(evaluator.stats[5], abs=1e-12)
-    assert 0 < metrics["ap"] < 1
+    assert metrics.ap == pytest.approx(evaluator.stats[0], abs=1e-12)
+    assert metrics.ap50 == pytest.approx(evaluator.stats[1], abs=1e-12)
+    assert metrics.ar == pytest.approx(evaluator.stats[5], abs=1e-12)
+    assert 0 < metrics.ap < 1
 
     whole = [entry for entry in evaluator.evalImgs if entry is not None and entry["aRng"] == [0, 1e10]]
     matched = sum(int((entry["dtMatches"][0] > 0).sum()) for entry in whole)
-    assert metrics["recall_oks50"] == pytest.approx(matched / len(truth))
-    assert metrics["precision_oks50"] == pytest.approx(matched / len(results))
+    assert metrics.recall_oks50 == pytest.approx(matched / len(truth))
+    assert metrics.precision_oks50 == pytest.approx(matched / len(results))
 
 
 def test_pck_counts_labelled_joints_within_a_fifth_of_the_length() -> None:
@@ -296,21 +297,21 @@ def test_photographs_and_the_named_frames_of_videos_are_shown_to_the_estimator(d
     metrics = evaluate_pose(
         data_set / "truth.json", data_set, by_brightness, progress=lambda *step: steps.append(step)
     )
-    assert (metrics["recall_oks50"], metrics["precision_oks50"]) == (1, 1)
-    assert (metrics["images"], metrics["people"]) == (3, 3)
+    assert (metrics.recall_oks50, metrics.precision_oks50) == (1, 1)
+    assert (metrics.images, metrics.people) == (3, 3)
     assert steps == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_people_under_the_least_agreement_do_not_count(data_set: Path) -> None:
     metrics = evaluate_pose(data_set / "truth.json", data_set, by_brightness, min_agreement=0.5)
-    assert (metrics["images"], metrics["people"], metrics["precision_oks50"]) == (3, 2, 1)
+    assert (metrics.images, metrics.people, metrics.precision_oks50) == (3, 2, 1)
 
 
 def test_pictures_can_be_chosen(data_set: Path) -> None:
     metrics = evaluate_pose(
         data_set / "truth.json", data_set, by_brightness, keep=lambda image: image.frame is None
     )
-    assert (metrics["images"], metrics["people"]) == (1, 1)
+    assert (metrics.images, metrics.people) == (1, 1)
 
 
 def test_photographs_reach_the_estimator_as_rgb(data_set: Path) -> None:
@@ -380,5 +381,6 @@ def test_frames_of_real_clips_and_weapon_images_are_found_where_the_annotations_
         lambda _: found(*people[next(order)]),  # pictures come by path and frame
         keep=lambda image: image.source in wanted and (image.source, image.frame or 0) in people,
     )
-    assert metrics["images"] >= 2
-    assert (metrics["recall_oks50"], metrics["mean_oks"]) == (1, pytest.approx(1))
+    assert metrics.images >= 2
+    assert metrics.recall_oks50 == 1
+    assert metrics.mean_oks == pytest.approx(1)
