@@ -8,6 +8,7 @@ leaves a setting silently at its default.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -18,6 +19,7 @@ from activity.errors import CheckpointError, ConfigurationError
 from activity.structures import Agency, Severity
 
 CHECKPOINT_FOLDER_VARIABLE = "ACTIVITY_CHECKPOINTS"
+STATE_FOLDER_VARIABLE = "ACTIVITY_HOME"
 Share = Annotated[float, Field(ge=0, le=1)]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -47,11 +49,9 @@ class DetectorSettings(_Section):
     long_side_px: int = Field(
         640, ge=64, le=4096, description="Longer side of the network's input, in pixels."
     )
-    person_score: Share | None = Field(
-        None, description="Least score of a person; null takes the checkpoint's."
-    )
-    weapon_score: Share | None = Field(
-        None, description="Least score of a weapon; null takes the checkpoint's."
+    scores: dict[str, Share] | None = Field(
+        None,
+        description="Least score by class, such as {person: 0.3, weapon: 0.5}; null takes the checkpoint's.",
     )
 
 
@@ -65,6 +65,10 @@ class PoseSettings(_Section):
     checkpoint: str | None = Field(
         None,
         description="A file, or for openpifpaf the name of an official checkpoint; null takes the embedded one.",
+    )
+    person_score: Share = Field(
+        0.25,
+        description="Poses of at least this score start a person; half of it is enough to go on with one.",
     )
     keypoint_score: Share = Field(0.1, description="Keypoints under this confidence count as not found.")
 
@@ -207,6 +211,21 @@ def checkpoint_folder() -> Path:
     """The folder of the embedded checkpoints: ``$ACTIVITY_CHECKPOINTS``, or `checkpoints/` beside the package."""
     named = os.environ.get(CHECKPOINT_FOLDER_VARIABLE)
     return Path(named) if named else Path(__file__).resolve().parent.parent / "checkpoints"
+
+
+def state_folder() -> Path:
+    """The folder of what outlives a command: ``$ACTIVITY_HOME``, or `activity` in the user's data directory.
+
+    The data directory is ``$XDG_DATA_HOME`` where that is set; the folder is not made here.
+    """
+    named = os.environ.get(STATE_FOLDER_VARIABLE)
+    if named:
+        return Path(named).absolute()
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/activity"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "activity"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share").absolute() / "activity"
 
 
 def embedded_checkpoint(name: str) -> Path:

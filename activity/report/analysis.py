@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from activity.errors import StructureError
-from activity.structures import ActivityScore, Detections, HolderLink, SceneAlert, Track, VideoInfo
+from activity.structures import (
+    ActivityScore,
+    ClipSummary,
+    Detections,
+    HolderLink,
+    SceneAlert,
+    Track,
+    VideoInfo,
+)
 
 Part = Literal["activities", "detections", "holders", "fire", "alerts"]
 """A part of the analysis that may not have been run."""
@@ -38,41 +46,6 @@ class ModelInfo:
     def __post_init__(self) -> None:
         if self.sha256 is not None:
             _check_sha256(f"model {self.name}", self.sha256)
-
-
-@dataclass(frozen=True, slots=True)
-class ClipSummary:
-    """What the clip as a whole shows, by a stated rule.
-
-    Attributes:
-        label: The leading class, or `None` where nothing could be judged.
-        score: Its probability in [0, 1]; `None` exactly where `label` is.
-        probabilities: Class name to probability in [0, 1]; empty exactly where `label` is `None`.
-        rule: A sentence that says how the people's segments became this summary.
-        reason: Why there is no label, for a person to read; `None` where there is one.
-    """
-
-    label: str | None
-    score: float | None
-    probabilities: Mapping[str, float]
-    rule: str
-    reason: str | None = None
-
-    def __post_init__(self) -> None:
-        if (self.label is None) != (self.score is None):
-            raise StructureError(
-                f"summary: label and score go together, got {self.label!r} with {self.score}"
-            )
-        if self.label is None and not self.reason:
-            raise StructureError("summary: a clip without a label needs a reason")
-        if self.label is not None and self.label not in self.probabilities:
-            raise StructureError(
-                f"summary: label {self.label!r} has no probability in {list(self.probabilities)}"
-            )
-        for name, value in self.probabilities.items():
-            _check_probability(f"summary.probabilities[{name!r}]", value)
-        if self.score is not None:
-            _check_probability("summary.score", self.score)
 
 
 @dataclass(frozen=True, slots=True)

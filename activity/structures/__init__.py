@@ -15,6 +15,7 @@ from activity.structures.skeleton import (
     KEYPOINT_COUNT,
     BodyPart,
 )
+from activity.structures.summary import ClipSummary
 from activity.structures.tracks import Track
 from activity.structures.tubelets import Tubelet
 from activity.structures.video import Frame, VideoInfo
@@ -30,6 +31,7 @@ __all__ = [
     "Agency",
     "AttentionMap",
     "BodyPart",
+    "ClipSummary",
     "Detections",
     "Evidence",
     "Frame",

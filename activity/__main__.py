@@ -1,0 +1,5 @@
+"""`python -m activity` is the `activity` command."""
+
+from activity.cli import main
+
+main()

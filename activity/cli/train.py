@@ -1,0 +1,109 @@
+"""`activity train`: every network of the pipeline, each by one configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from activity.cli.console import stderr
+from activity.config import read_yaml
+from activity.errors import ConfigurationError
+
+app = typer.Typer(
+    help=(
+        "Train a network. Each run is one YAML file (see configs/) and one run folder with its state and TensorBoard "
+        "logs; a run that was stopped goes on when the same command is given again."
+    ),
+    no_args_is_help=True,
+)
+Config = Annotated[
+    Path, typer.Option(help="The run's settings as YAML; configs/ holds those of our checkpoints.")
+]
+RunDirectory = Annotated[
+    Path | None,
+    typer.Option("--run", help="Folder of the run's state and logs; by default runs/<name of the config>."),
+]
+
+
+class _Kind(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    kind: Literal["topdown", "openpifpaf"]
+
+
+@app.command()
+def pose(config: Config, run: RunDirectory = None) -> None:
+    """Train a pose network: heat maps for the top-down pair (kind: topdown) or OpenPifPaf (kind: openpifpaf).
+
+    Example:
+
+    activity train pose --config configs/pose_topdown.yaml
+    """
+    match read_yaml(config, _Kind).kind:
+        case "topdown":
+            from activity.training import pose as trainer  # noqa: PLC0415  (keeps --help fast)
+            from activity.training.pose_config import TopDownConfig  # noqa: PLC0415
+
+            checkpoint = trainer.train(
+                read_yaml(config, TopDownConfig), run_directory=_directory(run, config)
+            )
+        case "openpifpaf":
+            from activity.training import openpifpaf_pose  # noqa: PLC0415
+
+            checkpoint = openpifpaf_pose.train(
+                read_yaml(config, openpifpaf_pose.OpenPifPafConfig), run_directory=_directory(run, config)
+            )
+    _report(checkpoint)
+
+
+@app.command()
+def detector(config: Config, run: RunDirectory = None) -> None:
+    """Train the person and weapon detector.
+
+    Example:
+
+    activity train detector --config configs/detector_yolox.yaml
+    """
+    from activity.training import detector as trainer  # noqa: PLC0415
+
+    _report(trainer.train(read_yaml(config, trainer.DetectorConfig), run_directory=_directory(run, config)))
+
+
+@app.command()
+def recognizer(config: Config, run: RunDirectory = None) -> None:
+    """Train a recogniser on trajectories in HR-Crime's layout.
+
+    Example:
+
+    activity train recognizer --config configs/recognizer_fighting.yaml
+    """
+    from activity.training import recognizer as trainer  # noqa: PLC0415
+    from activity.training.recognizer_config import RecognizerConfig  # noqa: PLC0415
+
+    _report(trainer.train(read_yaml(config, RecognizerConfig), run_directory=_directory(run, config)))
+
+
+def _directory(run: Path | None, config: Path) -> Path:
+    directory = run or Path("runs") / config.stem
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        state = directory / "config.yaml"
+        text = config.read_text(encoding="utf-8")
+        if state.exists() and yaml.safe_load(state.read_text(encoding="utf-8")) != yaml.safe_load(text):
+            raise ConfigurationError(
+                f"{directory}: holds a run with other settings ({state}); name another folder with --run, or remove it"
+            )
+        state.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{directory}: cannot hold the run: {error.strerror}; name another with --run"
+        ) from error
+    stderr.print(f"run folder {directory}; watch it with: tensorboard --logdir {directory}", highlight=False)
+    return directory
+
+
+def _report(checkpoint: Path) -> None:
+    stderr.print(f"checkpoint written: {checkpoint}", highlight=False)
