@@ -2,5 +2,18 @@
 
 from activity.datasets.rendered.sampling import random_scene
 from activity.datasets.rendered.scene import Figure, RenderedScene, Stage, render
+from activity.datasets.rendered.staging import Actor, Beat, Interval, StagedScene
+from activity.datasets.rendered.story import demo_story
 
-__all__ = ["Figure", "RenderedScene", "Stage", "random_scene", "render"]
+__all__ = [
+    "Actor",
+    "Beat",
+    "Figure",
+    "Interval",
+    "RenderedScene",
+    "StagedScene",
+    "Stage",
+    "demo_story",
+    "random_scene",
+    "render",
+]

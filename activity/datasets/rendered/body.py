@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from activity.datasets.rendered.kinematics import LEFT, RIGHT, SIDES, Joints, Proportions, Vector
+from activity.datasets.rendered.kinematics import (
+    LEFT,
+    RIGHT,
+    SIDES,
+    Joints,
+    Proportions,
+    Vector,
+    cross,
+    length_of,
+)
 from activity.datasets.rendered.solids import Pattern, Solids, Surface
 from activity.datasets.rendered.wardrobe import Outfit
 
@@ -138,7 +147,7 @@ def _add_leg(solids: Solids, person: Person, joints: Joints, side: int) -> None:
     end = 0.023 * r if bare < 0.95 else 0.027 * r * wide**1.5
     solids.add_cone(calf, ankle - (ankle - calf) * 0.03, 0.033 * r * girth, end, lower, forward=front)
     toe, heel = joints.toes[side], joints.heels[side]
-    up = np.cross(toe - heel, frame[:, 1])
+    up = cross(toe - heel, frame[:, 1])
     ball = heel + (toe - heel) * 0.62
     solids.add_cone(heel, ball, 0.021 * h, 0.0215 * h, outfit.shoes, forward=up, widths=(0.85, 1.1, 1.0))
     solids.add_cone(ball, toe, 0.0215 * h, 0.016 * h, outfit.shoes, forward=up, widths=(0.8, 1.15, 1.0))
@@ -249,7 +258,7 @@ def _add_extras(solids: Solids, person: Person, joints: Joints) -> None:
         middle = joints.hips.mean(axis=0) + joints.pelvis_frame[:, 2] * 0.03 * h
         knees = joints.knees.mean(axis=0)
         # A skirt over legs that part too far would float between them.
-        apart = float(np.linalg.norm(joints.knees[0] - joints.knees[1])) / h
+        apart = (length_of(joints.knees[0] - joints.knees[1])) / h
         hem = middle + (knees - middle) * outfit.skirt_length
         solids.add_cone(
             middle, hem, 0.056 * r, (0.056 + 0.20 * apart * outfit.skirt_length) * r, outfit.skirt,
@@ -265,20 +274,20 @@ def _add_extras(solids: Solids, person: Person, joints: Joints) -> None:
         centre = hand - np.array([0.0, 0.0, 0.09 * h])
         if centre[2] > 0.1 * h:
             heading = joints.pelvis_frame[:, 0] * np.array([1.0, 1.0, 0.0])
-            heading = heading / max(float(np.linalg.norm(heading)), 1e-6)
+            heading = heading / max((length_of(heading)), 1e-6)
             up = np.array([0.0, 0.0, 1.0])
-            frame = np.stack([heading, np.cross(up, heading), up], axis=1)
+            frame = np.stack([heading, cross(up, heading), up], axis=1)
             solids.add_box(centre, frame, (0.085 * h, 0.03 * h, 0.07 * h), outfit.bag)
 
 
 def build_pistol(joints: Joints, stature: float, *, side: int = RIGHT) -> Solids:
     """A pistol-shaped object in one hand, its barrel along the forearm."""
     along = joints.fingers[side] - joints.wrists[side]
-    along = along / np.linalg.norm(along)
+    along = along / length_of(along)
     front = joints.arm_frames[side][:, 0]
     up = front - along * float(front @ along)
-    up = up / max(float(np.linalg.norm(up)), 1e-6)
-    frame = np.stack([along, np.cross(up, along), up], axis=1)
+    up = up / max((length_of(up)), 1e-6)
+    frame = np.stack([along, cross(up, along), up], axis=1)
     grip = joints.wrists[side] + along * 0.045 * stature
     black = Surface((0.012, 0.012, 0.014), gloss=0.5)
     solids = Solids()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from activity.datasets.rendered.kinematics import Matrix, Vector, rotation_z, unit
+from activity.datasets.rendered.kinematics import Matrix, Vector, cross, rotation_z, unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +47,8 @@ class Camera:
         """Point a camera at a world point, upright but for `roll` in radians."""
         place = np.asarray(position, dtype=np.float64)
         forward = unit(np.asarray(target, dtype=np.float64) - place)
-        right = unit(np.cross(forward, np.array([0.0, 0.0, 1.0])))
-        axes = np.stack([right, np.cross(forward, right), forward])
+        right = unit(cross(forward, np.array([0.0, 0.0, 1.0])))
+        axes = np.stack([right, cross(forward, right), forward])
         return cls(place, rotation_z(roll) @ axes, focal_px, width, height, distortion)
 
     def scaled(self, factor: int) -> Camera:

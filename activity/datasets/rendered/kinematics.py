@@ -7,6 +7,7 @@ Segment lengths are shares of stature after Winter, "Biomechanics and Motor Cont
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -193,7 +194,18 @@ def rotation_z(angle: float) -> Matrix:
 
 def unit(vector: Vector) -> Vector:
     """Vector of length one in the same direction."""
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)
+    return vector / max(length_of(vector), 1e-9)
+
+
+def length_of(vector: Vector) -> float:
+    """Length of a vector [3]; much quicker than numpy's norm on so few numbers."""
+    return math.sqrt(float(vector @ vector))
+
+
+def cross(a: Vector, b: Vector) -> Vector:
+    """Cross product of two vectors [3]; much quicker than numpy's on so few numbers."""
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
 def bend_to_reach(
@@ -213,11 +225,11 @@ def bend_to_reach(
     """
     aim = target - root
     direction = unit(aim)
-    distance = float(np.clip(np.linalg.norm(aim), abs(upper - lower) + 0.01, upper + lower - 0.004))
+    distance = float(np.clip(length_of(aim), abs(upper - lower) + 0.01, upper + lower - 0.004))
     along = (distance**2 + upper**2 - lower**2) / (2 * distance)
     side = (hinge - root) - np.dot(hinge - root, direction) * direction
-    if np.linalg.norm(side) < 1e-6:
-        side = np.cross(direction, np.array([0.3, 0.5, 0.8]))
+    if length_of(side) < 1e-6:
+        side = cross(direction, np.array([0.3, 0.5, 0.8]))
     middle = root + along * direction + np.sqrt(max(upper**2 - along**2, 0.0)) * unit(side)
     return middle, root + distance * direction
 
@@ -225,11 +237,11 @@ def bend_to_reach(
 def _bone_frame(axis: Vector, forward: Vector) -> Matrix:
     """Frame whose up column runs against a bone and whose first column stays near `forward`."""
     up = unit(-axis)
-    left = np.cross(up, forward)
-    if np.linalg.norm(left) < 1e-6:
-        left = np.cross(up, np.array([0.1, 1.0, 0.2]))
+    left = cross(up, forward)
+    if length_of(left) < 1e-6:
+        left = cross(up, np.array([0.1, 1.0, 0.2]))
     left = unit(left)
-    return np.stack([np.cross(left, up), left, up], axis=1)
+    return np.stack([cross(left, up), left, up], axis=1)
 
 
 def place_joints(proportions: Proportions, posture: Posture) -> Joints:

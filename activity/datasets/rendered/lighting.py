@@ -47,17 +47,26 @@ class Lighting:
     shadow: float
 
     def irradiance(self, points: Float, normals: Float, camera: Camera) -> Float:
-        """Light on surfaces, [N, 3] linear RGB, from points and unit normals [N, 3] in the camera frame."""
-        up = camera.rotation[:, 2].astype(np.float32)
-        upward = (0.5 + 0.5 * (normals @ up))[:, None]
-        light = upward * self.sky.astype(np.float32) + (1 - upward) * self.ground.astype(np.float32)
+        """Light on surfaces, [3, N] linear RGB.
+
+        Args:
+            points: [3, N] in the camera frame, metres.
+            normals: [3, N] or [3, 1] unit normals in the camera frame.
+            camera: The view.
+        """
+        up = camera.rotation[:, 2].tolist()
+        upward = 0.5 + 0.5 * (up[0] * normals[0] + up[1] * normals[1] + up[2] * normals[2])
+        sky, ground = self.sky.astype(np.float32)[:, None], self.ground.astype(np.float32)[:, None]
+        light = np.broadcast_to(ground + upward * (sky - ground), points.shape).copy()
         for lamp in self.lamps:
-            to_lamp = camera.to_camera(lamp.position).astype(np.float32) - points
-            square = np.einsum("ij,ij->i", to_lamp, to_lamp)
-            facing = np.einsum("ij,ij->i", to_lamp, normals) / np.sqrt(square)
-            strength = np.maximum(facing * 0.88 + 0.12, 0) * np.float32(lamp.distance**2) / (square + 0.25)
-            light += strength[:, None] * lamp.colour.astype(np.float32)
-        return np.asarray(light, np.float32)
+            x, y, z = camera.to_camera(lamp.position).tolist()
+            dx, dy, dz = x - points[0], y - points[1], z - points[2]
+            square = dx * dx + dy * dy + dz * dz
+            facing = (dx * normals[0] + dy * normals[1] + dz * normals[2]) / np.sqrt(square)
+            strength = np.maximum(facing * 0.88 + 0.12, 0) * (lamp.distance**2) / (square + 0.25)
+            for channel, level in enumerate(lamp.colour.tolist()):
+                light[channel] += strength * level
+        return light
 
     @classmethod
     def random(cls, rng: np.random.Generator, *, centre: Vector, ceiling: float, outdoors: bool) -> Lighting:
@@ -82,19 +91,25 @@ class Lighting:
 
 
 def shade(
-    pixels: npt.NDArray[np.int64], depth: Float, solid: npt.NDArray[np.int32], *,
-    solids: Solids, seeds: npt.NDArray[np.int64], camera: Camera, rays: Float, lighting: Lighting, occlusion: Float,
-) -> Float:  # fmt: skip
+    rays: Float,
+    depth: Float,
+    solid: npt.NDArray[np.int32],
+    *,
+    solids: Solids,
+    seeds: npt.NDArray[np.int64],
+    camera: Camera,
+    lighting: Lighting,
+    occlusion: Float,
+) -> Float:
     """Colours of visible surface points.
 
     Args:
-        pixels: [N] flat indices into the picture.
+        rays: [2, N] x and y of each point's viewing ray (x, y, 1).
         depth: [N] metres along the camera's axis.
-        solid: [N] index of the solid at each pixel.
+        solid: [N] index of the solid at each point.
         solids: In the world frame.
         seeds: One number a solid; shifts its texture.
         camera: The view.
-        rays: [2, H, W] viewing rays.
         lighting: The light.
         occlusion: [N] share in [0, 1] of the light that arrives.
 
@@ -104,51 +119,56 @@ def shade(
     looks = Looks.of(solids.surface)
     to_local = (np.array(solids.to_local) @ camera.rotation.T).astype(np.float32)
     origins = camera.to_camera(np.array(solids.origin)).astype(np.float32)
-    points = np.stack([rays[0].ravel()[pixels] * depth, rays[1].ravel()[pixels] * depth, depth], axis=1)
-    frames = to_local[solid]  # (N, 3, 3)
-    local = np.matmul(frames, (points - origins[solid])[..., None])[..., 0]
+    points = np.stack([rays[0] * depth, rays[1] * depth, depth])
+    frames = np.ascontiguousarray(to_local.transpose(1, 2, 0))[:, :, solid]  # (3, 3, N)
+    offset = points - np.ascontiguousarray(origins.T)[:, solid]
+    local = frames[:, 0] * offset[0] + frames[:, 1] * offset[1] + frames[:, 2] * offset[2]
     normal, share = _local_normals(local, solids, solid)
-    facing = np.matmul(normal[:, None], frames)[:, 0]
-    facing /= np.sqrt(np.einsum("ij,ij->i", facing, facing) + 1e-12)[:, None]
-    length = np.array(solids.length, np.float32)
-    along = np.where(length[solid] > 0, share * length[solid], normal[:, 2] * 0.1)
-    angle = np.arctan2(normal[:, 1], normal[:, 0])
-    row = ((along * 420).astype(np.int64) + seeds[solid] * 37) % NOISE_SIZE
-    column = ((angle * (NOISE_SIZE / (2 * np.pi))).astype(np.int64) + seeds[solid] * 91) % NOISE_SIZE
-    colour = _albedo(looks, solid, normal, share, along, angle, row, column)
+    facing = frames[0] * normal[0] + frames[1] * normal[1] + frames[2] * normal[2]
+    facing /= np.sqrt((facing * facing).sum(axis=0) + 1e-12)
+    length = np.array(solids.length, np.float32)[solid]
+    along = np.where(length > 0, share * length, normal[2] * 0.1)
+    angle = np.arctan2(normal[1], normal[0])
+    shift = seeds[solid]
+    row = ((along * 420).astype(np.int64) + shift * 37) % NOISE_SIZE
+    column = ((angle * (NOISE_SIZE / (2 * np.pi))).astype(np.int64) + shift * 91) % NOISE_SIZE
+    colour = _albedo(looks, solid, normal.T, share, along, angle, row, column)
     folds = cloth_folds(int(seeds.sum() % 6))[row, column]
-    colour *= np.exp(np.clip(folds * looks.wrinkles[solid] * np.float32(0.13), -0.8, 0.6))[:, None]
-    light = lighting.irradiance(points, facing, camera) * occlusion[:, None]
-    shaded = colour * light
+    colour *= np.exp(np.clip(folds * looks.wrinkles[solid] * 0.13, -0.8, 0.6))[:, None]
+    light = lighting.irradiance(points, facing, camera)
+    light *= occlusion
+    shaded = colour * light.T
     gloss = looks.gloss[solid]
     if gloss.any() and lighting.lamps:
-        to_lamp = camera.to_camera(lighting.lamps[0].position).astype(np.float32) - points
-        half = to_lamp / np.linalg.norm(to_lamp, axis=1, keepdims=True)
-        half -= points / np.linalg.norm(points, axis=1, keepdims=True)
-        half /= np.linalg.norm(half, axis=1, keepdims=True) + 1e-6
-        glint = np.maximum(np.einsum("ij,ij->i", half, facing), 0) ** 24
+        half = camera.to_camera(lighting.lamps[0].position).astype(np.float32)[:, None] - points
+        half /= np.sqrt((half * half).sum(axis=0))
+        half -= points / np.sqrt((points * points).sum(axis=0))
+        half /= np.sqrt((half * half).sum(axis=0)) + 1e-6
+        glint = np.maximum((half * facing).sum(axis=0), 0) ** 24
         shaded += (glint * gloss * 0.35)[:, None] * lighting.lamps[0].colour.astype(np.float32)
     return np.asarray(shaded, np.float32)
 
 
 def _local_normals(local: Float, solids: Solids, solid: npt.NDArray[np.int32]) -> tuple[Float, Float]:
-    """Outward normal [N, 3] in the local frame, and the position [N] along the axis, 0 to 1."""
-    length = np.array(solids.length, np.float32)[solid]
-    radii = np.array(solids.radii, np.float32).reshape(-1, 2)[solid]
+    """Outward normal [3, N] in the local frame, and the position [N] along the axis, 0 to 1."""
+    length = np.array(solids.length, np.float32)
+    radii = np.array(solids.radii, np.float32).reshape(-1, 2)
     taper = radii[:, 0] - radii[:, 1]
     reduced = np.where(length > 0, length**2 - taper**2, 1)
-    share = np.clip((local[:, 2] * length - radii[:, 0] * taper) / reduced, 0, 1) * (length > 0)
+    slope, start = length / reduced, radii[:, 0] * taper / reduced
+    share = np.clip(local[2] * slope[solid] - start[solid], 0, 1) * (length > 0)[solid]
     normal = local.copy()
-    normal[:, 2] -= share * length
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
-    box = (radii == 0).all(axis=1)
-    if box.any():
-        face = np.argmax(np.abs(local[box]), axis=1)
-        flat = np.zeros((int(box.sum()), 3), np.float32)
+    normal[2] -= share * length[solid]
+    normal /= np.sqrt((normal * normal).sum(axis=0)) + 1e-9
+    box = np.flatnonzero((radii == 0).all(axis=1)[solid])
+    if len(box):
+        inside = local[:, box]
+        face = np.argmax(np.abs(inside), axis=0)
         rows = np.arange(len(face))
-        flat[rows, face] = np.sign(local[box][rows, face])
-        normal[box] = flat
-        share[box] = local[box, 2] * 0.5 + 0.5
+        flat = np.zeros_like(inside)
+        flat[face, rows] = np.sign(inside[face, rows])
+        normal[:, box] = flat
+        share[box] = inside[2] * 0.5 + 0.5
     return normal, share.astype(np.float32)
 
 

@@ -68,16 +68,14 @@ def trace(solids: Solids, camera: Camera, rays: Float) -> Layer | None:
         np.full((y1 - y0, x1 - x0), _FAR, np.float32),
         np.full((y1 - y0, x1 - x0), -1, np.int32),
     )
+    boxes = (np.array(solids.radii).reshape(-1, 2) == 0).all(axis=1)
+    cones = _ConeForms.of(solids, origins, to_local)
     for index in seen:
         left, top, right, bottom = rectangles[index]
         patch = rays[:, top:bottom, left:right]
-        start_radius, end_radius = solids.radii[index]
-        if start_radius == 0 and end_radius == 0:
-            depth = _box_depth(patch, origins[index], to_local[index])
-        else:
-            depth = _cone_depth(
-                patch, origins[index], to_local[index], solids.length[index], start_radius, end_radius
-            )
+        depth = (
+            _box_depth(patch, origins[index], to_local[index]) if boxes[index] else cones.depth(index, patch)
+        )
         window = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
         nearer = depth < layer.depth[window]
         np.copyto(layer.depth[window], depth, where=nearer)
@@ -110,69 +108,93 @@ def _rectangles(solids: Solids, camera: Camera, origins: Vector, to_local: Vecto
     return rectangles
 
 
-def _cone_depth(
-    rays: Float, origin: Vector, to_local: Vector, length: float, start_radius: float, end_radius: float
-) -> Float:
-    """[h, w] depth of a round cone along each ray, 1e6 where it is missed."""
-    height, width = rays.shape[1:]
-    # Expand about the ray through the solid's middle: all terms stay small, and single precision suffices.
-    pivot = rays[:, height // 2, width // 2].astype(np.float64)
-    taper = start_radius - end_radius
-    reduced = length**2 - taper**2 if length > 0 else 1.0
-    middle = origin + np.linalg.inv(to_local)[:, 2] * length / 2
-    near = float(middle[2])
-    x, y = rays[0] - np.float32(pivot[0]), rays[1] - np.float32(pivot[1])
-    basis = np.empty((6, height * width), np.float32)
-    basis[0] = 1
-    basis[1], basis[2] = x.ravel(), y.ravel()
-    np.multiply(basis[1], basis[1], out=basis[3])
-    np.multiply(basis[1], basis[2], out=basis[4])
-    np.multiply(basis[2], basis[2], out=basis[5])
-    # Local direction d = d0 + dx x + dy y and local start o = o0 + near (dx x + dy y) at depth `near`.
-    dx, dy = to_local[:, 0], to_local[:, 1]
-    d0 = to_local @ np.array([pivot[0], pivot[1], 1.0])
-    o0 = near * d0 - to_local @ origin
-    root = np.sqrt(reduced)
-    gain = length / root if length > 0 else 0.0
-    forms = np.array(
-        [
-            _form(d0, dx, dy, d0, dx, dy),
-            _form(o0, near * dx, near * dy, d0, dx, dy),
-            _form(o0, near * dx, near * dy, o0, near * dx, near * dy),
-            [d0[2] * gain, dx[2] * gain, dy[2] * gain, 0, 0, 0],
-            [o0[2] * gain - start_radius * taper / root, near * dx[2] * gain, near * dy[2] * gain, 0, 0, 0],
-        ]
-    ).astype(np.float32)
-    dd, od, oo, gd, go = forms @ basis
-    if length == 0:
-        disc = od * od - dd * (oo - np.float32(start_radius**2))
-        tau = -(od + np.sqrt(np.maximum(disc, 0))) / dd
-        return np.where(disc > 0, near + tau, _FAR).reshape(height, width)
-    a2 = np.maximum(dd - gd * gd, np.float32(1e-9))
-    a1 = od - go * gd
-    disc = a1 * a1 - a2 * (oo - np.float32(start_radius**2) - go * go)
-    tau = -(a1 + np.sqrt(np.maximum(disc, 0))) / a2
-    along = go + gd * tau  # sqrt(D) s
-    past_end = along > root
-    capped = past_end | (along < 0)
-    # The sphere at whichever end the ray passes: centre 0, or g with |o - g|^2 = |o|^2 - 2 g.o + m.
-    axis_o = (go + np.float32(start_radius * taper / root)) * np.float32(root)
-    cap_od = np.where(past_end, od - gd * np.float32(root), od)
-    cap_c = np.where(
-        past_end,
-        oo - 2 * axis_o + np.float32(length**2 - end_radius**2),
-        oo - np.float32(start_radius**2),
+@dataclass(frozen=True, slots=True)
+class _ConeForms:
+    """What `trace` needs of N round cones, expanded about the ray through each one's middle.
+
+    All terms stay small that way, and single precision suffices.
+
+    Attributes:
+        pivot: [N, 2] the x and y of that ray.
+        near: [N] depth of the middle.
+        forms: [N, 5, 6] coefficients over 1, x, y, xx, xy, yy (x and y from the pivot) of d.d, o.d, o.o - ra^2,
+            g.d / sqrt(D) and (g.o - ra k) / sqrt(D), where d is the ray's direction and o its point at `near`.
+        root: [N] sqrt(D); 0 for an ellipsoid.
+    """
+
+    pivot: Float
+    near: list[float]
+    forms: Float
+    root: list[float]
+
+    @classmethod
+    def of(cls, solids: Solids, origins: Vector, to_local: Vector) -> _ConeForms:
+        length = np.array(solids.length)
+        radii = np.array(solids.radii).reshape(-1, 2)
+        taper = radii[:, 0] - radii[:, 1]
+        root = np.sqrt(np.maximum(length**2 - taper**2, 0))
+        middle = origins + np.linalg.inv(to_local)[:, :, 2] * (length / 2)[:, None]
+        near = np.maximum(middle[:, 2], 0.05)
+        pivot = middle[:, :2] / near[:, None]
+        # Direction d0 + dx x + dy y and start o0 + near (dx x + dy y), stacked as [N, 3 terms, 3 axes].
+        ahead = np.concatenate([pivot, np.ones((len(pivot), 1))], axis=1)
+        turned = np.einsum("nij,nj->ni", to_local, ahead)
+        direction = np.stack([turned, to_local[:, :, 0], to_local[:, :, 1]], axis=1)
+        start = direction * near[:, None, None]
+        start[:, 0] -= np.einsum("nij,nj->ni", to_local, origins)
+        forms = np.zeros((len(pivot), 5, 6))
+        forms[:, 0] = _quadratic(direction, direction)
+        forms[:, 1] = _quadratic(start, direction)
+        forms[:, 2] = _quadratic(start, start)
+        forms[:, 2, 0] -= radii[:, 0] ** 2
+        safe = np.where(root > 0, root, 1.0)
+        gain = (length / safe)[:, None]
+        forms[:, 3, :3] = direction[:, :, 2] * gain
+        forms[:, 4, :3] = start[:, :, 2] * gain
+        forms[:, 4, 0] -= radii[:, 0] * taper / safe
+        return cls(pivot.astype(np.float32), near.tolist(), forms.astype(np.float32), root.tolist())
+
+    def depth(self, index: int, rays: Float) -> Float:
+        """[h, w] depth of one cone along rays [2, h, w], 1e6 where it is missed."""
+        shape = rays.shape[1:]
+        basis = np.empty((6, *shape), np.float32)
+        basis[0] = 1
+        np.subtract(rays, self.pivot[index][:, None, None], out=basis[1:3])
+        np.multiply(basis[1], basis[1:3], out=basis[3:5])
+        np.multiply(basis[2], basis[2], out=basis[5])
+        dd, od, oo, gd, go = self.forms[index] @ basis.reshape(6, -1)
+        root = self.root[index]
+        if root == 0:
+            disc = od * od - dd * oo
+            tau = (od + np.sqrt(np.maximum(disc, 0))) / dd
+            return np.where(disc > 0, self.near[index] - tau, _FAR).reshape(shape)
+        a2 = dd - gd * gd
+        a1 = od - go * gd
+        disc = a1 * a1 - a2 * (oo - go * go)
+        tau = (a1 + np.sqrt(np.maximum(disc, 0))) / np.maximum(a2, 1e-9)
+        along = go - gd * tau  # sqrt(D) s
+        hit = disc > 0
+        past_end = along > root
+        capped = past_end | (along < 0)
+        if (capped & hit).any():
+            # The sphere at whichever end the ray passes: for the far one, o.d and o.o shift by the axis g.
+            od -= past_end * (gd * root)
+            oo += past_end * (root * root - (2 * root) * go)
+            cap_disc = od * od - dd * oo
+            cap_tau = (od + np.sqrt(np.maximum(cap_disc, 0))) / dd
+            np.copyto(tau, cap_tau, where=capped)
+            hit &= (cap_disc > 0) | ~capped
+        return np.where(hit, self.near[index] - tau, _FAR).reshape(shape)
+
+
+def _quadratic(first: Vector, second: Vector) -> Vector:
+    """[N, 6] coefficients over 1, x, y, xx, xy, yy of (a0 + ax x + ay y) . (b0 + bx x + by y), both [N, 3, 3]."""
+    product = np.einsum("nik,njk->nij", first, second)
+    product = product + product.transpose(0, 2, 1)
+    half = product[:, [0, 1, 2], [0, 1, 2]] / 2
+    return np.stack(
+        [half[:, 0], product[:, 0, 1], product[:, 0, 2], half[:, 1], product[:, 1, 2], half[:, 2]], axis=1
     )
-    cap_disc = cap_od * cap_od - dd * cap_c
-    cap_tau = -(cap_od + np.sqrt(np.maximum(cap_disc, 0))) / dd
-    tau = np.where(capped, cap_tau, tau)
-    hit = (disc > 0) & (~capped | (cap_disc > 0))
-    return np.where(hit, near + tau, _FAR).reshape(height, width)
-
-
-def _form(a0: Vector, ax: Vector, ay: Vector, b0: Vector, bx: Vector, by: Vector) -> list[float]:
-    """Coefficients over 1, x, y, xx, xy, yy of (a0 + ax x + ay y) . (b0 + bx x + by y)."""
-    return [a0 @ b0, a0 @ bx + ax @ b0, a0 @ by + ay @ b0, ax @ bx, ax @ by + ay @ bx, ay @ by]
 
 
 def _box_depth(rays: Float, origin: Vector, to_local: Vector) -> Float:

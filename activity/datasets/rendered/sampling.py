@@ -10,7 +10,8 @@ from activity.datasets.rendered.camera import Camera
 from activity.datasets.rendered.fire import Fire
 from activity.datasets.rendered.kinematics import LEFT, Posture, Vector, place_joints
 from activity.datasets.rendered.lighting import Lighting
-from activity.datasets.rendered.room import Room, add_furniture
+from activity.datasets.rendered.furniture import add_furniture
+from activity.datasets.rendered.room import Room
 from activity.datasets.rendered.scene import Figure, RenderedScene, Stage, render
 from activity.datasets.rendered.sensor import Sensor
 from activity.datasets.rendered.solids import Solids

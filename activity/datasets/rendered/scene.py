@@ -158,6 +158,15 @@ def render(
     return frame.truth(image, figures, joints, fire_boxes)
 
 
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """Flat indices of the samples to shade and of the pixels that they belong to; the first `whole` fill theirs."""
+
+    samples: npt.NDArray[np.int64]
+    pixels: npt.NDArray[np.int64]
+    whole: int
+
+
 class _Composition:
     """The supersampled depth buffer and who is seen in it."""
 
@@ -210,32 +219,50 @@ class _Composition:
         room, floor = self.stage.background(self.lighting)
         height, width = room.shape[:2]
         light = room * self._floor_light(floor)[..., None]
-        pixels = np.flatnonzero(self.solid.ravel() >= 0)
-        if len(pixels) == 0:
+        covered = self._merge_samples()
+        if len(covered.samples) == 0:
             return np.asarray(light, np.float32)
-        near = np.minimum(self.depth, 60)
-        wide = cv2.blur(near, (25, 25))
-        hollow = 1 - 0.35 * np.clip((near - wide).ravel()[pixels] / 0.25, 0, 1)
+        near = np.minimum(self.depth[::SUPERSAMPLING, ::SUPERSAMPLING], 60)
+        hollow = 1 - 0.35 * np.clip((near - cv2.blur(near, (13, 13))) / 0.25, 0, 1)
+        depth = self.depth.ravel()[covered.samples]
         colours = shade(
-            pixels,
-            self.depth.ravel()[pixels],
-            self.solid.ravel()[pixels],
+            self.rays.reshape(2, -1)[:, covered.samples],
+            depth,
+            self.solid.ravel()[covered.samples],
             solids=self.solids,
             seeds=np.array(self.seeds, np.int64),
             camera=self.camera,
-            rays=self.rays,
             lighting=self.lighting,
-            occlusion=hollow.astype(np.float32),
+            occlusion=hollow.ravel()[covered.pixels].astype(np.float32),
         )
-        front = np.zeros((self.camera.height * self.camera.width, 4), np.float32)
-        front[pixels, :3] = np.minimum(colours, 3)
-        front[pixels, 3] = 1
-        small = cv2.resize(
-            front.reshape(self.camera.height, self.camera.width, 4),
-            (width, height),
-            interpolation=cv2.INTER_AREA,
+        np.minimum(colours, 3, out=colours)
+        flat = light.reshape(-1, 3)
+        whole = covered.whole
+        edges, weight = covered.pixels[whole:], 1 / SUPERSAMPLING**2
+        share = np.bincount(edges, minlength=len(flat)).astype(np.float32) * np.float32(weight)
+        flat *= (1 - share)[:, None]
+        for channel in range(3):
+            flat[:, channel] += np.bincount(edges, colours[whole:, channel] * weight, minlength=len(flat))
+        flat[covered.pixels[:whole]] = colours[:whole]
+        return flat.reshape(height, width, 3)
+
+    def _merge_samples(self) -> _Samples:
+        """Choose which samples to shade: one of a pixel that one solid fills, all of any other pixel."""
+        s = SUPERSAMPLING
+        height, width = self.stage.camera.height, self.stage.camera.width
+        blocks = self.solid.reshape(height, s, width, s)
+        first = blocks[:, 0, :, 0]
+        uniform = (blocks == first[:, None, :, None]).all(axis=(1, 3))
+        full = np.flatnonzero(uniform & (first >= 0))
+        edge = (self.solid >= 0) & ~uniform.repeat(s, axis=0).repeat(s, axis=1)
+        edge_samples = np.flatnonzero(edge)
+        rows, columns = np.divmod(edge_samples, width * s)
+        full_rows, full_columns = np.divmod(full, width)
+        return _Samples(
+            samples=np.concatenate([full_rows * s * width * s + full_columns * s, edge_samples]),
+            pixels=np.concatenate([full, rows // s * width + columns // s]),
+            whole=len(full),
         )
-        return np.asarray(light * (1 - small[..., 3:]) + small[..., :3], np.float32)
 
     def _floor_light(self, floor: npt.NDArray[np.bool_]) -> Float:
         """Share of light that reaches each pixel of the room past the bodies, [H, W]."""

@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from activity.datasets.rendered.kinematics import Matrix, Vector, unit
+from activity.datasets.rendered.kinematics import Matrix, Vector, cross, length_of, unit
 
 
 class Pattern(IntEnum):
@@ -99,12 +99,12 @@ class Solids:
             The solid's index.
         """
         axis = end - start
-        length = float(np.linalg.norm(axis))
+        length = length_of(axis)
         along = axis / length if length > 1e-6 else np.array([0.0, 0.0, 1.0])
-        left = np.cross(along, forward)
-        norm = float(np.linalg.norm(left))
-        left = left / norm if norm > 1e-4 else unit(np.cross(along, np.array([0.31, 0.2, 0.93])))
-        frame = np.stack([np.cross(left, along), left, along])
+        left = cross(along, forward)
+        norm = length_of(left)
+        left = left / norm if norm > 1e-4 else unit(cross(along, np.array([0.31, 0.2, 0.93])))
+        frame = np.stack([cross(left, along), left, along])
         local_length = length / widths[2]
         # One sphere inside the other leaves no cone: keep the larger only.
         if local_length <= abs(start_radius - end_radius) * 1.001:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -21,6 +22,7 @@ FLOOR_KINDS: Final[tuple[FloorKind, ...]] = (
     "paving",
 )
 NOISE_SIZE: Final = 256
+FLOOR_PIXELS_PER_M: Final = 64
 _VARIANTS: Final = 6
 
 
@@ -65,8 +67,8 @@ def cloudy_noise(variant: int) -> Float:
 
 
 @lru_cache(maxsize=len(FLOOR_KINDS) * _VARIANTS)
-def _floor_relief(kind: FloorKind, variant: int) -> tuple[Float, Float]:
-    """Brightness [512, 512] about 1, and the mask of joints between tiles or planks."""
+def _floor_relief(kind: FloorKind, variant: int) -> Float:
+    """[512, 512, 2]: brightness about 1, and the mask of joints between tiles or planks."""
     rng = np.random.default_rng(9000 + 100 * FLOOR_KINDS.index(kind) + variant)
     size = 512
     noise = cv2.resize(cloudy_noise(variant), (size, size), interpolation=cv2.INTER_LINEAR)
@@ -97,7 +99,7 @@ def _floor_relief(kind: FloorKind, variant: int) -> tuple[Float, Float]:
             value += 0.1 * noise + (0.05 if kind == "concrete" else 0.14) * rng.normal(
                 size=(size, size)
             ).astype(np.float32)
-    return np.maximum(value, 0.05).astype(np.float32), joints
+    return np.stack([np.maximum(value, 0.05), joints], axis=2).astype(np.float32)
 
 
 _FLOOR_COLOURS: Final[dict[FloorKind, tuple[tuple[int, int, int], ...]]] = {
@@ -111,18 +113,35 @@ _FLOOR_COLOURS: Final[dict[FloorKind, tuple[tuple[int, int, int], ...]]] = {
 }
 
 
-def floor_texture(rng: np.random.Generator, kind: FloorKind | None = None) -> Float:
-    """A tileable floor, [512, 512, 3] linear RGB; 64 pixels are a metre."""
-    chosen = kind or FLOOR_KINDS[int(rng.integers(len(FLOOR_KINDS)))]
-    value, joints = _floor_relief(chosen, int(rng.integers(_VARIANTS)))
-    palette = _FLOOR_COLOURS[chosen]
-    colour = np.array(palette[int(rng.integers(len(palette)))]) * rng.uniform(0.75, 1.15) + rng.normal(
-        0, 8, 3
-    )
-    base = (np.clip(colour, 8, 250) / 255) ** 2.2
-    dark = rng.uniform(0.3, 1.3)
-    tone = value * (1 - joints + joints * np.float32(dark))
-    return (tone[..., None] * base.astype(np.float32)).astype(np.float32)
+@dataclass(frozen=True, slots=True, eq=False)
+class Floor:
+    """A tileable floor.
+
+    Attributes:
+        relief: [512, 512, 2]: brightness about 1 and the mask of joints; `FLOOR_PIXELS_PER_M` pixels are a metre.
+        colour: [3] linear RGB.
+        joint: Brightness of the joints.
+    """
+
+    relief: Float
+    colour: Float
+    joint: float
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, kind: FloorKind | None = None) -> Floor:
+        """Draw a floor, of a given kind or any."""
+        chosen = kind or FLOOR_KINDS[int(rng.integers(len(FLOOR_KINDS)))]
+        palette = _FLOOR_COLOURS[chosen]
+        colour = np.array(palette[int(rng.integers(len(palette)))]) * rng.uniform(0.75, 1.15) + rng.normal(
+            0, 8, 3
+        )
+        base = ((np.clip(colour, 8, 250) / 255) ** 2.2).astype(np.float32)
+        return cls(_floor_relief(chosen, int(rng.integers(_VARIANTS))), base, float(rng.uniform(0.3, 1.3)))
+
+    def colours(self, relief: Float) -> Float:
+        """Linear RGB [N, 3] of samples [N, 2] of the relief."""
+        tone = relief[:, 0] * (1 + relief[:, 1] * (self.joint - 1))
+        return tone[:, None] * self.colour
 
 
 def wall_texture(rng: np.random.Generator, *, length_m: float, height_m: float) -> Float:
