@@ -1,0 +1,77 @@
+"""How alike two sets of people are in place and pose, and who is whom."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from activity.structures import COCO_SIGMAS, box_area, box_iou
+
+_FULL_TRUST_JOINTS: Final = 8
+_MOTION_SIGMA_SCALE: Final = 2.0
+"""Limbs move between frames: OKS's sigmas, made for two views of one picture, are widened by this."""
+
+
+def pose_similarity(
+    first: npt.NDArray[np.floating],
+    second: npt.NDArray[np.floating],
+    areas: npt.NDArray[np.floating],
+    *,
+    sigma_scale: float = _MOTION_SIGMA_SCALE,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Object keypoint similarity over the joints that both poses have.
+
+    OKS (cocodataset.org/#keypoints-eval) with two changes that tracking needs: a joint counts only where
+    both sides found it, since neither is the truth, and the sigmas are wider by `sigma_scale`.
+
+    Args:
+        first: [A, 17, 3], x and y in pixels and confidence; 0 is missing.
+        second: [B, 17, 3], likewise.
+        areas: [B], scale of each second person in square pixels.
+        sigma_scale: Factor on the sigmas of COCO.
+
+    Returns:
+        [A, B] similarities in [0, 1], 0 where no joint is common, and [A, B] numbers of common joints.
+    """
+    common = (first[:, None, :, 2] > 0) & (second[None, :, :, 2] > 0)  # (A, B, 17)
+    squared = ((first[:, None, :, :2].astype(np.float64) - second[None, :, :, :2]) ** 2).sum(axis=3)
+    variances = (2 * COCO_SIGMAS * sigma_scale) ** 2  # (17,)
+    likeness = np.exp(-squared / (2 * variances * (areas[None, :, None] + np.spacing(1))))
+    count = common.sum(axis=2)
+    total = np.where(common, likeness, 0).sum(axis=2)
+    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    return mean, count.astype(np.int64)
+
+
+def person_similarity(
+    boxes: npt.NDArray[np.floating],
+    keypoints: npt.NDArray[np.floating],
+    other_boxes: npt.NDArray[np.floating],
+    other_keypoints: npt.NDArray[np.floating],
+    *,
+    pose_weight: float,
+) -> npt.NDArray[np.float64]:
+    """Box overlap and pose similarity as one number in [0, 1], [A, B].
+
+    The pose counts `pose_weight` where eight or more joints are common, proportionally less where fewer
+    are, and the box the rest.
+    """
+    overlap = box_iou(boxes, other_boxes)
+    if pose_weight == 0 or overlap.size == 0:
+        return overlap
+    likeness, common = pose_similarity(keypoints, other_keypoints, box_area(other_boxes))
+    weight = pose_weight * np.minimum(1, common / _FULL_TRUST_JOINTS)
+    blended: npt.NDArray[np.float64] = (1 - weight) * overlap + weight * likeness
+    return blended
+
+
+def assign(similarity: npt.NDArray[np.float64], *, least: float) -> list[tuple[int, int]]:
+    """Pairs (row, column) that make the sum of similarities largest; none below `least`, none twice."""
+    if similarity.size == 0:
+        return []
+    gated = np.where(similarity >= least, similarity, 0)
+    rows, columns = linear_sum_assignment(gated, maximize=True)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if gated[r, c] > 0]
