@@ -9,6 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -88,14 +89,18 @@ def _attempt(name: str, look: Callable[[], str], mend: str) -> Check:
     """Run one look; whatever it raises is what was found."""
     try:
         return Check(name, "ok", look())
-    except Exception as error:  # noqa: BLE001 - a broken library may raise anything, and a doctor names it
+    except Exception as error:
         return Check(name, "failed", f"{type(error).__name__}: {error}", mend)
 
 
 def _check_python() -> Check:
-    found = f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}, {sys.prefix}"
+    found = (
+        f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}, {sys.prefix}"
+    )
     if sys.version_info < (3, 11) or sys.maxsize < 2**32:
-        return Check("python", "failed", found, "install a 64-bit Python 3.11 or newer, then run scripts/setup")
+        return Check(
+            "python", "failed", found, "install a 64-bit Python 3.11 or newer, then run scripts/setup"
+        )
     return Check("python", "ok", found)
 
 
@@ -144,13 +149,14 @@ def _describe_torch() -> str:
 
 
 def _describe_openpifpaf() -> str:
-    runtime = importlib.import_module("activity.pose.openpifpaf_runtime")
+    importlib.import_module(
+        "activity.pose.openpifpaf_runtime"
+    )  # mends what today's torch lacks, then imports it
     torch = importlib.import_module("torch")
     threshold = torch.classes.openpifpaf_decoder.CifCaf.get_keypoint_threshold()
     version = importlib.metadata.version("openpifpaf")
-    shim = "its operators declared by activity" if runtime.declares_torchvision_operators() else "with its operators"
-    torchvision = importlib.metadata.version("torchvision")
-    return f"openpifpaf {version}, C++ decoder answers (joints from {threshold:.2f}); torchvision {torchvision} {shim}"
+    torchvision = importlib.import_module("torchvision").__version__
+    return f"openpifpaf {version} with torchvision {torchvision}; its C++ decoder answers (joints from {threshold:.2f})"
 
 
 def _describe_video() -> str:
@@ -174,7 +180,9 @@ def _describe_opencv() -> str:
 
 def _check_checkpoints(folder: Path) -> Iterator[Check]:
     """Read every checkpoint whole, and miss those that the commands take by default."""
-    where = f"run from a clone of the repository, or set {CHECKPOINT_FOLDER_VARIABLE} to the folder that holds it"
+    where = (
+        f"run from a clone of the repository, or set {CHECKPOINT_FOLDER_VARIABLE} to the folder that holds it"
+    )
     try:
         pipeline = importlib.import_module("activity.pipeline")
         embedded = {
@@ -183,14 +191,16 @@ def _check_checkpoints(folder: Path) -> Iterator[Check]:
             pipeline.OPENPIFPAF_CHECKPOINT,
             pipeline.RECOGNIZER_CHECKPOINT,
         }
-    except Exception as error:  # noqa: BLE001 - as in `_attempt`
+    except Exception as error:
         yield Check("checkpoints", "failed", f"{type(error).__name__}: {error}", _REINSTALL)
         embedded = set()
     held = {path.name for pattern in ("*.onnx", "*.safetensors") for path in folder.glob(pattern)}
     for name in sorted(embedded | held):
         path = folder / name
         if name in held:
-            check = _attempt(f"checkpoint {name}", lambda path=path: _describe_checkpoint(path), "git checkout it again")
+            check = _attempt(
+                f"checkpoint {name}", partial(_describe_checkpoint, path), f"get it anew: git checkout {path}"
+            )
             if check.status == "ok" and not path.with_suffix(".md").is_file():
                 check = Check(check.name, "warning", check.found, f"its model card {path.stem}.md is missing")
             yield check
@@ -206,7 +216,9 @@ def _describe_checkpoint(path: Path) -> str:
     else:
         with importlib.import_module("safetensors").safe_open(path, framework="np") as content:
             names = list(content.keys())
-            what = f"{sum(content.get_tensor(name).size for name in names):,} parameters in {len(names)} arrays"
+            what = (
+                f"{sum(content.get_tensor(name).size for name in names):,} parameters in {len(names)} arrays"
+            )
         digest = importlib.import_module("activity.video").sha256_of(path)
     return f"{path.stat().st_size / 1e6:.1f} MB, {what}, sha256 {digest}"
 
@@ -225,5 +237,10 @@ def _check_threads() -> Check:
     named = os.environ.get("OMP_NUM_THREADS")
     found = f"{cores} cores may be used; OMP_NUM_THREADS is {named or 'not set'}"
     if named is not None and named.isdigit() and int(named) > cores:
-        return Check("threads", "warning", found, f"set OMP_NUM_THREADS to {cores} or less: more only get in each other's way")
+        return Check(
+            "threads",
+            "warning",
+            found,
+            f"set OMP_NUM_THREADS to {cores} or less: more only get in each other's way",
+        )
     return Check("threads", "ok", found)
