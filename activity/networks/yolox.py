@@ -95,8 +95,10 @@ class SpatialPyramidPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] to the same shape."""
         x = self.reduce(x)
-        pooled = [functional.max_pool2d(x, size, 1, size // 2) for size in (5, 9, 13)]
-        return self.join(torch.cat([x, *pooled], 1))  # type: ignore[no-any-return]
+        over5 = functional.max_pool2d(x, 5, 1, 2)
+        over9 = functional.max_pool2d(over5, 5, 1, 2)  # maxima of maxima: 5 + 4 cells across
+        over13 = functional.max_pool2d(over9, 5, 1, 2)
+        return self.join(torch.cat([x, over5, over9, over13], 1))  # type: ignore[no-any-return]
 
 
 class YoloxBackbone(nn.Module):
@@ -138,7 +140,19 @@ class YoloxBackbone(nn.Module):
         Args:
             images: [B, 3, H, W], BGR in 0-255 (the scale of the published weights), H and W multiples of 32.
         """
-        c3 = self.dark3(self.dark2(self.stem(_focus(images))))
+        return self.pyramid(self.fine_features(images))
+
+    def fine_features(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 32 H/4 W/4"]:
+        """Return the features at stride 4, for networks that need the exact place; `pyramid` goes on from them."""
+        return self.dark2(self.stem(_focus(images)))  # type: ignore[no-any-return]
+
+    def pyramid(
+        self, fine: Float[Tensor, "B 32 H/4 W/4"]
+    ) -> tuple[
+        Float[Tensor, "B 64 H/8 W/8"], Float[Tensor, "B 128 H/16 W/16"], Float[Tensor, "B 256 H/32 W/32"]
+    ]:
+        """Return P3, P4 and P5 from the features at stride 4."""
+        c3 = self.dark3(fine)
         c4 = self.dark4(c3)
         c5 = self.dark5(c4)
         top5 = self.lateral5(c5)

@@ -1,0 +1,266 @@
+"""Train the person and weapon detector from YOLOX-nano's COCO weights."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import cv2
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from activity.detection import COCO_LABELS
+from activity.errors import ConfigurationError
+from activity.networks.yolox import Yolox, load_onnx_weights
+from activity.training.detector_augmentation import compose
+from activity.training.detector_export import export_detector
+from activity.training.detector_loss import Cells, Objects, cells_of_input, detection_loss
+from activity.training.detector_samples import LABELS, DetectorSample, read_samples
+
+LOG = logging.getLogger(__name__)
+
+_FROZEN: Final = ("backbone.stem", "backbone.dark2", "backbone.dark3")
+_COCO_ANCESTORS: Final = {"person": "person", "weapon": "knife"}
+"""The COCO class whose output layer each of our classes starts from."""
+
+
+class DetectorConfig(BaseModel):
+    """Settings of `activity train detector`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["detector"] = "detector"
+    data: Path = Field(description="folder with weapons/, clips/, people/, fire/, single17/ and lspet/")
+    labels: Path = Field(
+        description="folder where frames and photographs are kept with the people found in them"
+    )
+    initial_weights: Path = Field(description="YOLOX-nano trained on COCO, an ONNX file with 80 classes")
+    checkpoint: Path = Field(description="where the trained network is written, an ONNX file")
+    sure_score: float = Field(
+        0.45, ge=0, le=1, description="a found person of this score or above is a label"
+    )
+    shares: dict[str, float] = Field(description="how often each collection is drawn, relative to the others")
+    canvases: list[tuple[int, int]] = Field(
+        description="rows and columns of training pictures, multiples of 32"
+    )
+    steps: int = Field(ge=1, description="optimizer steps of the whole schedule")
+    max_minutes: float = Field(
+        gt=0, description="the schedule is shortened so that it ends after these minutes"
+    )
+    batch_size: int = Field(8, ge=1, le=256, description="training pictures a step")
+    learning_rate: float = Field(5e-4, gt=0, le=0.1, description="peak rate of the neck and the heads")
+    backbone_rate: float = Field(2e-4, gt=0, le=0.1, description="peak rate of the backbone")
+    weight_decay: float = Field(1e-3, ge=0, le=1, description="decoupled, on weights, not on biases")
+    averaging: float = Field(
+        0.998, ge=0, lt=1, description="decay a step of the averaged weights that are kept"
+    )
+    input_long_side: int = Field(
+        640, ge=32, multiple_of=32, description="pixels along an image's longer side"
+    )
+    threads: int = Field(1, ge=1, description="threads of the training process")
+    seed: int = Field(0, ge=0, description="of every random choice")
+    save_every: int = Field(50, ge=1, description="steps between two resumable states")
+
+
+def train(config: DetectorConfig, *, run_directory: Path) -> Path:
+    """Train, or go on training where `run_directory` holds a state, and write the checkpoint.
+
+    Args:
+        config: All settings.
+        run_directory: Where the resumable state and the TensorBoard curves go.
+
+    Returns:
+        The ONNX file. Its score thresholds are still those of a first guess: see `calibrate_detector`.
+
+    Raises:
+        DatasetError: If a collection is missing or damaged.
+        CheckpointError: If the initial weights are not YOLOX-nano's.
+        ConfigurationError: If a share names no collection, or a canvas has an odd size.
+    """
+    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  # only while training
+
+    torch.set_num_threads(config.threads)
+    cv2.setNumThreads(config.threads)
+    run_directory.mkdir(parents=True, exist_ok=True)
+    pools = _pools(config)
+    run = _Run(config, run_directory)
+    cells = {size: cells_of_input(*size) for size in config.canvases}
+    with SummaryWriter(str(run_directory)) as curves:
+        while run.progress < 1:
+            raw_losses = run.step(pools, cells)
+            if run.steps_done % 20 == 0:
+                for name, value in raw_losses.items():
+                    curves.add_scalar(f"loss/{name}", value, run.steps_done)
+                LOG.info(
+                    "step %d, %.1f min, progress %.3f: %s",
+                    run.steps_done,
+                    run.minutes,
+                    run.progress,
+                    ", ".join(f"{name} {value:.3f}" for name, value in raw_losses.items()),
+                )
+            if run.steps_done % config.save_every == 0:
+                run.save()
+    run.save()
+    return export_detector(
+        run.averaged,
+        config.checkpoint,
+        labels=LABELS,
+        score_thresholds=dict.fromkeys(LABELS, 0.3),
+        input_long_side=config.input_long_side,
+    )
+
+
+def initial_network(weights: Path) -> Yolox:
+    """YOLOX-nano for `LABELS`, started from the COCO network's own classes.
+
+    Raises:
+        CheckpointError: If the file is not YOLOX-nano with 80 classes.
+    """
+    coco, network = Yolox(len(COCO_LABELS)), Yolox(len(LABELS))
+    load_onnx_weights(coco, weights)
+    state = coco.state_dict()
+    rows = [COCO_LABELS.index(_COCO_ANCESTORS[label]) for label in LABELS]
+    for name, tensor in state.items():
+        if ".class_logits." in name:
+            state[name] = tensor[rows]
+    network.load_state_dict(state)
+    return network
+
+
+class _Run:
+    """Weights, optimizer and clock of one training."""
+
+    def __init__(self, config: DetectorConfig, directory: Path) -> None:
+        self._config = config
+        self._path = directory / "state.pt"
+        self.network = initial_network(config.initial_weights)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        self.averaged = initial_network(config.initial_weights).eval().requires_grad_(requires_grad=False)
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(not name.startswith(_FROZEN))
+        self._optimizer = torch.optim.AdamW(_parameter_groups(self.network, config), betas=(0.9, 0.99))
+        self._random = np.random.default_rng(config.seed)
+        self.steps_done = 0
+        self._seconds = 0.0
+        if self._path.is_file():
+            self._resume()
+
+    @property
+    def minutes(self) -> float:
+        """Time spent in steps, over all resumptions."""
+        return self._seconds / 60
+
+    @property
+    def progress(self) -> float:
+        """Share of the schedule that is over: of the steps or of the time, whichever is further."""
+        return max(self.steps_done / self._config.steps, self.minutes / self._config.max_minutes)
+
+    def step(
+        self, pools: dict[str, list[DetectorSample]], cells: dict[tuple[int, int], Cells]
+    ) -> dict[str, float]:
+        """Draw a batch, learn from it, and return its losses."""
+        started = time.monotonic()
+        size = self._config.canvases[self._random.integers(len(self._config.canvases))]
+        images, objects = draw_batch(pools, self._config, size=size, random=self._random)
+        warm_up = min(1.0, (self.steps_done + 1) / 60)
+        factor = warm_up * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, self.progress))))
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak_rate"] * factor
+        losses = detection_loss(self.network(images), objects, cells[size])
+        self._optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 20.0)
+        self._optimizer.step()
+        decay = min(self._config.averaging, (1 + self.steps_done) / (10 + self.steps_done))
+        with torch.no_grad():
+            for mean, value in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+                mean.lerp_(value, 1 - decay)
+        self.steps_done += 1
+        self._seconds += time.monotonic() - started
+        return {name: float(value.detach()) for name, value in losses._asdict().items()}
+
+    def save(self) -> None:
+        """Write the state so that an interruption loses at most the steps since."""
+        state = {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "random": self._random.bit_generator.state,
+            "steps_done": self.steps_done,
+            "seconds": self._seconds,
+        }
+        partial = self._path.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, self._path)  # noqa: PTH105  # atomic on every platform
+
+    def _resume(self) -> None:
+        state = torch.load(self._path, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._random.bit_generator.state = state["random"]
+        self.steps_done, self._seconds = state["steps_done"], state["seconds"]
+        LOG.info("resumed at step %d after %.1f min", self.steps_done, self.minutes)
+
+
+def draw_batch(
+    pools: dict[str, list[DetectorSample]],
+    config: DetectorConfig,
+    *,
+    size: tuple[int, int],
+    random: np.random.Generator,
+) -> tuple[Tensor, list[Objects]]:
+    """Draw training pictures: [B, 3, H, W] float32, BGR in 0-255, and their objects."""
+    names = sorted(pools)
+    shares = np.array([config.shares[name] for name in names])
+    images, objects = [], []
+    for _ in range(config.batch_size):
+        count = int(random.choice([1, 2, 4], p=[0.45, 0.15, 0.4]))
+        drawn = []
+        for name in random.choice(names, size=count, p=shares / shares.sum()):
+            pool = pools[str(name)]
+            drawn.append(pool[random.integers(len(pool))])
+        canvas = compose(drawn, height=size[0], width=size[1], random=random)
+        images.append(torch.from_numpy(np.ascontiguousarray(canvas.image.transpose(2, 0, 1))))
+        arrays: list[Any] = [canvas.boxes, canvas.classes, canvas.ignored]
+        objects.append(Objects(*(torch.from_numpy(array) for array in arrays)))
+    return torch.stack(images).float().contiguous(memory_format=torch.channels_last), objects
+
+
+def _pools(config: DetectorConfig) -> dict[str, list[DetectorSample]]:
+    for size in config.canvases:
+        if size[0] % 32 or size[1] % 32:
+            raise ConfigurationError(f"canvases: expected multiples of 32, got {size[0]}x{size[1]}")
+    pools: dict[str, list[DetectorSample]] = {}
+    for sample in read_samples(config.data, config.labels, sure_score=config.sure_score):
+        if not sample.held_out:
+            pools.setdefault(sample.origin, []).append(sample)
+    unknown = set(config.shares) - set(pools)
+    if unknown:
+        raise ConfigurationError(f"shares: {sorted(unknown)} name no collection; known are {sorted(pools)}")
+    for name, pool in pools.items():
+        LOG.info("%s: %d pictures, %d objects", name, len(pool), sum(len(sample.boxes) for sample in pool))
+    return {name: pools[name] for name, share in config.shares.items() if share > 0}
+
+
+def _parameter_groups(network: Yolox, config: DetectorConfig) -> list[dict[str, Any]]:
+    groups = []
+    for is_backbone in (True, False):
+        for is_bias in (True, False):
+            parameters = [
+                parameter
+                for name, parameter in network.named_parameters()
+                if parameter.requires_grad
+                and name.startswith("backbone.dark") == is_backbone
+                and (parameter.ndim == 1) == is_bias
+            ]
+            rate = config.backbone_rate if is_backbone else config.learning_rate
+            decay = 0.0 if is_bias else config.weight_decay
+            groups.append({"params": parameters, "lr": rate, "peak_rate": rate, "weight_decay": decay})
+    return groups
