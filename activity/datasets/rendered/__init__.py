@@ -1,7 +1,8 @@
 """Rendered people with exact truth: to train and to test pose networks, detectors and the whole chain."""
 
 from activity.datasets.rendered.sampling import random_scene
-from activity.datasets.rendered.scene import Figure, RenderedScene, Stage, render
+from activity.datasets.rendered.scene import RenderedScene, render
+from activity.datasets.rendered.stage import Figure, Stage
 from activity.datasets.rendered.staging import Actor, Beat, Interval, StagedScene
 from activity.datasets.rendered.story import demo_story
 
@@ -11,8 +12,8 @@ __all__ = [
     "Figure",
     "Interval",
     "RenderedScene",
-    "StagedScene",
     "Stage",
+    "StagedScene",
     "demo_story",
     "random_scene",
     "render",

@@ -9,17 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from activity.datasets.rendered.kinematics import (
-    LEFT,
-    RIGHT,
-    SIDES,
-    Joints,
-    Proportions,
-    Vector,
-    cross,
-    length_of,
-)
+from activity.datasets.rendered.kinematics import Joints
+from activity.datasets.rendered.posture import LEFT, RIGHT, SIDES, Proportions
 from activity.datasets.rendered.solids import Pattern, Solids, Surface
+from activity.datasets.rendered.vectors import Vector, cross, length_of
 from activity.datasets.rendered.wardrobe import Outfit
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from activity.datasets.rendered.kinematics import Matrix, Vector, cross, rotation_z, unit
+from activity.datasets.rendered.vectors import Matrix, Vector, cross, rotation_z, unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,8 @@ class Camera:
         flat = local[..., :2] / depth
         radius = np.minimum((flat**2).sum(axis=-1, keepdims=True), self._largest_radius)
         centre = np.array([(self.width - 1) / 2, (self.height - 1) / 2])
-        return flat * (1 + self.distortion * radius) * self.focal_px + centre
+        pixels: Vector = flat * (1 + self.distortion * radius) * self.focal_px + centre
+        return pixels
 
     @property
     def _largest_radius(self) -> float:
@@ -95,4 +96,4 @@ class Camera:
         for _ in range(4):  # Newton's steps on r (1 + k r^2) = r'
             cube = radius * (1 + self.distortion * radius**2) - seen_radius
             radius -= cube / (1 + 3 * self.distortion * radius**2)
-        return (seen * (radius / np.maximum(seen_radius, 1e-6))).astype(np.float32)
+        return np.asarray(seen * (radius / np.maximum(seen_radius, 1e-6)), np.float32)

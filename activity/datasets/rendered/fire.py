@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.datasets.rendered.camera import Camera
-from activity.datasets.rendered.kinematics import Vector
 from activity.datasets.rendered.lighting import Lamp
 from activity.datasets.rendered.textures import NOISE_SIZE, cloudy_noise
+from activity.datasets.rendered.vectors import Vector
 
 Float = npt.NDArray[np.float32]
 

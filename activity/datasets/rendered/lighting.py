@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.datasets.rendered.camera import Camera
-from activity.datasets.rendered.kinematics import Vector
 from activity.datasets.rendered.solids import Looks, Pattern, Solids
 from activity.datasets.rendered.textures import NOISE_SIZE, cloth_folds, cloudy_noise
+from activity.datasets.rendered.vectors import Vector
 
 Float = npt.NDArray[np.float32]
 
@@ -132,7 +132,9 @@ def shade(
     shift = seeds[solid]
     row = ((along * 420).astype(np.int64) + shift * 37) % NOISE_SIZE
     column = ((angle * (NOISE_SIZE / (2 * np.pi))).astype(np.int64) + shift * 91) % NOISE_SIZE
-    colour = _albedo(looks, solid, normal.T, share, along, angle, row, column)
+    colour = _albedo(
+        looks, solid, _SurfacePoints(normal.T, share, along, angle, cloudy_noise(0)[row, column])
+    )
     folds = cloth_folds(int(seeds.sum() % 6))[row, column]
     colour *= np.exp(np.clip(folds * looks.wrinkles[solid] * 0.13, -0.8, 0.6))[:, None]
     light = lighting.irradiance(points, facing, camera)
@@ -172,33 +174,49 @@ def _local_normals(local: Float, solids: Solids, solid: npt.NDArray[np.int32]) -
     return normal, share.astype(np.float32)
 
 
-def _albedo(
-    looks: Looks, solid: npt.NDArray[np.int32], normal: Float, share: Float, along: Float, angle: Float,
-    row: npt.NDArray[np.int64], column: npt.NDArray[np.int64],
-) -> Float:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _SurfacePoints:
+    """Where N points lie on their solids.
+
+    Attributes:
+        normal: [N, 3] outward, in the solid's own frame.
+        share: [N] position along the axis, 0 to 1.
+        along: [N] the same in metres.
+        angle: [N] around the axis, 0 in front, in radians.
+        noise: [N] cloudy noise, standard deviation 1.
+    """
+
+    normal: Float
+    share: Float
+    along: Float
+    angle: Float
+    noise: Float
+
+
+def _albedo(looks: Looks, solid: npt.NDArray[np.int32], at: _SurfacePoints) -> Float:
+    """Share of light that each point reflects, [N, 3] linear RGB."""
     colour = looks.colour[solid]
     second = looks.second[solid]
     pattern = looks.pattern[solid]
-    swap = share > looks.split[solid]
+    swap = at.share > looks.split[solid]
     for kind in np.unique(pattern):
         here = pattern == kind
         size = looks.scale[solid[here]]
         match Pattern(int(kind)):
             case Pattern.STRIPES:
-                swap[here] = (along[here] / size) % 1 < 0.5
+                swap[here] = (at.along[here] / size) % 1 < 0.5
             case Pattern.CHECKS:
-                swap[here] = ((along[here] / size) % 1 < 0.5) ^ ((angle[here] * 0.15 / size) % 1 < 0.5)
+                swap[here] = ((at.along[here] / size) % 1 < 0.5) ^ ((at.angle[here] * 0.15 / size) % 1 < 0.5)
             case Pattern.UPRIGHT_STRIPES:
-                swap[here] = (angle[here] * 0.15 / size) % 1 < 0.4
+                swap[here] = (at.angle[here] * 0.15 / size) % 1 < 0.4
             case Pattern.FRONT:
-                swap[here] = np.abs(angle[here]) < size * 4
+                swap[here] = np.abs(at.angle[here]) < size * 4
             case Pattern.MOUTH:
-                swap[here] = (np.abs(angle[here]) < 0.5) & (np.abs(share[here] - 0.52) < 0.1)
+                swap[here] = (np.abs(at.angle[here]) < 0.5) & (np.abs(at.share[here] - 0.52) < 0.1)
             case Pattern.WOOD | Pattern.NOISE:
-                noise = cloudy_noise(0)[row[here], column[here]]
-                colour[here] *= np.exp(0.22 * noise)[:, None]
+                colour[here] *= np.exp(0.22 * at.noise[here])[:, None]
             case Pattern.FACE:
-                _paint_face(colour, second, here, normal)
+                _paint_face(colour, second, here, at.normal)
             case _:
                 pass
     return np.where(swap[:, None], second, colour)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from activity.datasets.rendered.kinematics import LEFT, RIGHT, Posture, Vector, blend
+from activity.datasets.rendered.posture import LEFT, RIGHT, Posture
+from activity.datasets.rendered.vectors import Vector
 
 
 def _bump(phase: float, centre: float, width: float) -> float:
@@ -265,81 +266,4 @@ def bend_down(depth: float) -> Posture:
     posture.legs[:, 3] = 0.1 + 0.5 * depth
     posture.arms[:, 0] = 0.2 + 1.2 * depth
     posture.arms[:, 3] = 0.3
-    return posture
-
-
-_LOW_ARM, _HIGH_ARM = np.array([-0.7, 0.0, -0.6, 0.05]), np.array([2.6, 1.5, 1.2, 2.3])
-_LOW_LEG, _HIGH_LEG = np.array([-0.4, 0.0, -0.1, 0.02, -0.4]), np.array([1.3, 0.5, 0.5, 1.6, 0.3])
-
-
-def random_angles(rng: np.random.Generator) -> Posture:
-    """Joint angles drawn within the limits of a healthy adult; one leg carries the body."""
-    posture = Posture()
-    posture.arms[:] = rng.uniform(_LOW_ARM, _HIGH_ARM, (2, 4))
-    posture.legs[:] = rng.uniform(_LOW_LEG, _HIGH_LEG, (2, 5)) * rng.uniform(0.2, 1.0)
-    carrying = int(rng.integers(2))
-    posture.legs[carrying] = [rng.uniform(-0.15, 0.4), rng.uniform(0, 0.2), 0.2, rng.uniform(0.02, 0.5), 0.0]
-    posture.spine[:] = rng.normal(0, [0.3, 0.15, 0.35]) + [0.1, 0, 0]
-    posture.head[:] = rng.normal(0, [0.3, 0.15, 0.5]) + [0.1, 0, 0]
-    posture.lean = rng.normal(0.05, 0.18)
-    posture.roll = rng.normal(0, 0.08)
-    return posture
-
-
-def random_posture(rng: np.random.Generator) -> Posture:
-    """A posture of one person alone, as often an everyday one as an odd one; heading and place are left at zero."""
-    time_s = float(rng.uniform(0, 20))
-    hand = int(rng.integers(2))
-    choice = rng.choice(18, p=np.array([16, 5, 14, 4, 3, 2, 3, 4, 4, 3, 3, 4, 3, 3, 3, 3, 3, 20]) / 100)
-    extension = float(rng.uniform(0, 1))
-    match int(choice):
-        case 0:
-            posture = walk(time_s, speed=rng.uniform(0.6, 1.7), arm_swing=rng.uniform(0.2, 1.3))
-        case 1:
-            posture = walk(time_s, speed=rng.uniform(2.2, 3.5))
-        case 2:
-            posture = stand(time_s, sway=rng.uniform(), hip_shift=rng.uniform(-1, 1))
-        case 3:
-            posture = guard(time_s, left_foot_first=bool(hand))
-        case 4:
-            posture = kick(extension, leg=hand)
-        case 5:
-            posture = recoil(extension)
-        case 6:
-            posture = fall(extension**0.5, backward=bool(hand), side=rng.normal(0, 0.6))
-        case 7:
-            posture = crouch(extension, time_s)
-        case 8:
-            posture = aim(time_s, raised=extension**0.3, two_hands=bool(hand))
-        case 9:
-            posture = wave(time_s, hand=hand)
-        case 10:
-            posture = hands_up(time_s)
-        case 11:
-            posture = phone(time_s, hand=hand)
-        case 12:
-            posture = call(time_s, hand=hand)
-        case 13:
-            posture = cross_arms(time_s)
-        case 14:
-            posture = hands_on_hips(time_s)
-        case 15:
-            posture = sit(time_s)
-        case 16:
-            posture = bend_down(extension)
-        case _:
-            posture = blend(random_angles(rng), stand(time_s), rng.uniform(0, 0.5))
-    return vary(posture, rng)
-
-
-def vary(posture: Posture, rng: np.random.Generator, amount: float = 1.0) -> Posture:
-    """Loosen a posture by small random angles, and sometimes let one arm do something else."""
-    posture.arms += rng.normal(0, 0.12 * amount, (2, 4))
-    posture.arms[:, 3] = np.clip(posture.arms[:, 3], 0.03, 2.5)
-    posture.legs[:, :3] += rng.normal(0, 0.05 * amount, (2, 3))
-    posture.legs[:, 3] = np.clip(posture.legs[:, 3] + rng.normal(0, 0.06 * amount, 2), 0.0, 2.4)
-    posture.spine += rng.normal(0, [0.06, 0.05, 0.1]) * amount
-    posture.head += rng.normal(0, [0.15, 0.08, 0.3]) * amount
-    if amount >= 1 and rng.uniform() < 0.2:
-        posture.arms[int(rng.integers(2))] = rng.uniform(_LOW_ARM, _HIGH_ARM)
     return posture

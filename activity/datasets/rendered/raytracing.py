@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.datasets.rendered.camera import Camera
-from activity.datasets.rendered.kinematics import Vector
 from activity.datasets.rendered.solids import Solids
+from activity.datasets.rendered.vectors import Vector
 
 Float = npt.NDArray[np.float32]
 _FAR = np.float32(1e6)
@@ -70,7 +70,7 @@ def trace(solids: Solids, camera: Camera, rays: Float) -> Layer | None:
     )
     boxes = (np.array(solids.radii).reshape(-1, 2) == 0).all(axis=1)
     cones = _ConeForms.of(solids, origins, to_local)
-    for index in seen:
+    for index in seen.tolist():
         left, top, right, bottom = rectangles[index]
         patch = rays[:, top:bottom, left:right]
         depth = (
@@ -103,9 +103,9 @@ def _rectangles(solids: Solids, camera: Camera, origins: Vector, to_local: Vecto
     high = np.ceil(pixels.max(axis=1) + 2)
     rectangles = np.concatenate([low, high], axis=1)
     size = np.array([camera.width, camera.height])
-    rectangles = np.clip(rectangles, 0, np.concatenate([size, size])).astype(np.int64)
-    rectangles[nearest < 0.15] = 0
-    return rectangles
+    clipped: npt.NDArray[np.int64] = np.clip(rectangles, 0, np.concatenate([size, size])).astype(np.int64)
+    clipped[nearest < 0.15] = 0
+    return clipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.datasets.rendered.camera import Camera
-from activity.datasets.rendered.kinematics import Vector
 from activity.datasets.rendered.lighting import Lighting
 from activity.datasets.rendered.textures import FLOOR_PIXELS_PER_M, Floor, wall_texture
+from activity.datasets.rendered.vectors import Vector
 
 Float = npt.NDArray[np.float32]
 

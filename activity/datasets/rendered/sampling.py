@@ -8,13 +8,17 @@ from activity.datasets.rendered import motions
 from activity.datasets.rendered.body import random_person
 from activity.datasets.rendered.camera import Camera
 from activity.datasets.rendered.fire import Fire
-from activity.datasets.rendered.kinematics import LEFT, Posture, Vector, place_joints
-from activity.datasets.rendered.lighting import Lighting
 from activity.datasets.rendered.furniture import add_furniture
+from activity.datasets.rendered.kinematics import place_joints
+from activity.datasets.rendered.lighting import Lighting
+from activity.datasets.rendered.posture import LEFT, Posture
+from activity.datasets.rendered.random_postures import random_posture, vary
 from activity.datasets.rendered.room import Room
-from activity.datasets.rendered.scene import Figure, RenderedScene, Stage, render
+from activity.datasets.rendered.scene import RenderedScene, render
 from activity.datasets.rendered.sensor import Sensor
 from activity.datasets.rendered.solids import Solids
+from activity.datasets.rendered.stage import Figure, Stage
+from activity.datasets.rendered.vectors import Vector
 
 
 def random_scene(rng: np.random.Generator, *, width: int, height: int, people: int) -> RenderedScene:
@@ -67,7 +71,7 @@ def _random_figures(rng: np.random.Generator, camera: Camera, centre: Vector, pe
         if people - len(figures) >= 2 and rng.uniform() < 0.25:
             figures += _random_pair(rng, place)
             continue
-        posture = motions.random_posture(rng)
+        posture = random_posture(rng)
         posture.position = place
         posture.heading = rng.uniform(-np.pi, np.pi)
         figures.append(
@@ -146,7 +150,7 @@ def _random_pair(rng: np.random.Generator, place: Vector) -> list[Figure]:
             first, second = motions.guard(time_s), motions.guard(time_s + 0.4, left_foot_first=False)
     figures = []
     for person, posture, spot, heading in zip(persons, (first, second), spots, headings, strict=True):
-        motions.vary(posture, rng, amount=0.7)
+        vary(posture, rng, amount=0.7)
         posture.position, posture.heading = spot, heading
         figures.append(Figure(person, posture, seed=int(rng.integers(1000))))
     return figures

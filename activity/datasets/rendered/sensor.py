@@ -76,21 +76,7 @@ class Sensor:
     def expose(self, light: Float, rng: np.random.Generator) -> Image:
         """Turn linear light [H, W, 3] into a picture [H, W, 3] uint8 RGB."""
         height, width = light.shape[:2]
-        image = light * (np.array(self.balance, np.float32) * np.float32(self.gain))
-        if self.vignette > 0:
-            y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] ** 2
-            x = np.linspace(-1, 1, width, dtype=np.float32)[None] ** 2
-            image *= (1 - np.float32(self.vignette) * (x + y) / 2)[..., None]
-        if self.saturation != 1:
-            grey = image @ np.array([0.3, 0.59, 0.11], np.float32)
-            if self.infrared:
-                grey = grey * 0.6 + 0.1 * np.sqrt(grey)  # dyes reflect infrared: clothes lose contrast
-            image = grey[..., None] + np.float32(self.saturation) * (image - grey[..., None])
-        if self.blur_px > 0.15:
-            image = cv2.GaussianBlur(image, (0, 0), self.blur_px)
-        if self.motion_px > 1:
-            length = int(self.motion_px) | 1
-            image = cv2.blur(image, (length, 1))
+        image = self._through_lens(light)
         image = np.clip(image, 0, 4)
         image = image / (1 + 0.18 * image)  # highlights roll off
         image = np.power(image, np.float32(self.gamma)) * 255
@@ -105,14 +91,32 @@ class Sensor:
         if self.downscale > 1:
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         picture = np.clip(image, 0, 255).astype(np.uint8)
-        if self.jpeg_quality < 100:
-            ok, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.jpeg_quality])
-            assert ok  # noqa: S101 - OpenCV encodes any uint8 picture
-            picture = np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
-        return picture
+        return self._compressed(picture) if self.jpeg_quality < 100 else picture
+
+    def _through_lens(self, light: Float) -> Float:
+        height, width = light.shape[:2]
+        image = light * (np.array(self.balance, np.float32) * np.float32(self.gain))
+        if self.vignette > 0:
+            y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] ** 2
+            x = np.linspace(-1, 1, width, dtype=np.float32)[None] ** 2
+            image *= (1 - np.float32(self.vignette) * (x + y) / 2)[..., None]
+        if self.saturation != 1:
+            grey = image @ np.array([0.3, 0.59, 0.11], np.float32)
+            if self.infrared:
+                grey = grey * 0.6 + 0.1 * np.sqrt(grey)  # dyes reflect infrared: clothes lose contrast
+            image = grey[..., None] + np.float32(self.saturation) * (image - grey[..., None])
+        if self.blur_px > 0.15:
+            image = cv2.GaussianBlur(image, (0, 0), self.blur_px)
+        if self.motion_px > 1:
+            image = cv2.blur(image, (int(self.motion_px) | 1, 1))
+        return np.asarray(image, np.float32)
+
+    def _compressed(self, picture: Image) -> Image:
+        _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.jpeg_quality])
+        return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
 
     def _with_noise(self, image: Float, rng: np.random.Generator) -> Float:
         shape = (*image.shape[:2], 1 if self.saturation == 0 else 3)
         grain = rng.standard_normal(shape, dtype=np.float32) * np.float32(self.noise)
         # Shadows are noisier than highlights once the gain is up.
-        return image + grain * (1.25 - np.clip(image, 0, 255) / 400)
+        return np.asarray(image + grain * (1.25 - np.clip(image, 0, 255) / 400), np.float32)

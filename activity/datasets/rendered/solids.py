@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from activity.datasets.rendered.kinematics import Matrix, Vector, cross, length_of, unit
+from activity.datasets.rendered.vectors import Matrix, Vector, cross, length_of, unit
 
 
 class Pattern(IntEnum):

@@ -9,8 +9,10 @@ import numpy as np
 
 from activity.datasets.rendered import motions
 from activity.datasets.rendered.body import Person
-from activity.datasets.rendered.kinematics import Posture, Vector, blend
-from activity.datasets.rendered.scene import Figure, RenderedScene, Stage, render
+from activity.datasets.rendered.posture import Posture, blend
+from activity.datasets.rendered.scene import RenderedScene, render
+from activity.datasets.rendered.stage import Figure, Stage
+from activity.datasets.rendered.vectors import Vector
 
 
 @dataclass(frozen=True, slots=True)

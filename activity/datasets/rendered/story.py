@@ -12,14 +12,15 @@ from activity.datasets.rendered.body import Person
 from activity.datasets.rendered.camera import Camera
 from activity.datasets.rendered.fire import Fire
 from activity.datasets.rendered.furniture import add_furniture
-from activity.datasets.rendered.kinematics import LEFT, RIGHT, Posture, Proportions, Vector, blend
 from activity.datasets.rendered.lighting import Lamp, Lighting
+from activity.datasets.rendered.posture import LEFT, RIGHT, Posture, Proportions, blend
 from activity.datasets.rendered.room import Room
-from activity.datasets.rendered.scene import Stage
 from activity.datasets.rendered.sensor import Sensor
 from activity.datasets.rendered.solids import Pattern, Solids, Surface
+from activity.datasets.rendered.stage import Stage
 from activity.datasets.rendered.staging import Actor, Beat, Interval, StagedScene
-from activity.datasets.rendered.wardrobe import Outfit, linear
+from activity.datasets.rendered.vectors import Vector
+from activity.datasets.rendered.wardrobe import Headwear, Outfit, linear
 
 WIDTH: Final = 640
 HEIGHT: Final = 360
@@ -53,7 +54,7 @@ def demo_story(*, seed: int, quiet: bool = False) -> StagedScene:
 
 def _cast(rng: np.random.Generator) -> list[Person]:
     """Five people who can be told apart."""
-    looks = (
+    looks: tuple[tuple[float, tuple[int, int, int], tuple[int, int, int], float, Headwear], ...] = (
         # stature, top, trousers, sleeve, headwear
         (1.80, (172, 44, 40), (38, 46, 70), 1.0, "short"),
         (1.76, (214, 212, 204), (40, 40, 44), 0.42, "short"),
@@ -93,14 +94,21 @@ def _stage(rng: np.random.Generator, *, quiet: bool) -> Stage:
     )
     room = Room.random(rng, low=np.array([-7.5, -4.2, 0.0]), high=np.array([4.6, 4.4, 3.3]), outdoors=False)
     furniture = Solids()
-    for kind, x, y in (("counter", 3.9, 1.6), ("plant", 4.1, 3.6), ("table", 3.2, -0.6), ("chair", 2.6, 3.2)):
-        add_furniture(furniture, rng, np.array([x, y]), kind)
+    pieces: tuple[tuple[str, float, float, float, tuple[int, int, int]], ...] = (
+        # kind, x, y, heading, colour
+        ("counter", 4.1, 0.9, np.pi / 2, (150, 118, 84)),
+        ("shelf", 4.2, -1.5, np.pi, (110, 84, 60)),
+        ("plant", 4.1, 3.9, 0.0, (120, 90, 70)),
+        ("chair", 3.2, 3.4, -2.0, (60, 62, 66)),
+    )
+    for kind, x, y, heading, colour in pieces:
+        add_furniture(furniture, rng, np.array([x, y]), kind=kind, heading=heading, colour=colour)
     lamps = (
-        Lamp(np.array([-0.5, 1.4, 3.25]), np.array([0.62, 0.60, 0.56]), 2.6),
+        Lamp(np.array([0.2, 0.5, 3.25]), np.array([0.62, 0.60, 0.56]), 2.6),
         Lamp(np.array([2.6, -1.6, 3.25]), np.array([0.40, 0.40, 0.38]), 2.6),
         Lamp(np.array([-4.5, -1.0, 3.25]), np.array([0.45, 0.44, 0.42]), 3.0),
     )
-    lighting = Lighting(np.array([0.34, 0.34, 0.35]), np.array([0.16, 0.15, 0.14]), lamps, shadow=0.45)
+    lighting = Lighting(np.array([0.34, 0.34, 0.35]), np.array([0.16, 0.15, 0.14]), lamps, shadow=0.4)
     sensor = Sensor(
         gain=1.0,
         gamma=0.45,

@@ -57,7 +57,7 @@ def cloth_folds(variant: int) -> Float:
     weave = tileable_noise(rng, NOISE_SIZE, octaves=(64, 128))
     ridged = 1.0 - np.abs(folds) * 1.4
     mixed = ridged - ridged.mean() + 0.35 * weave
-    return (mixed / mixed.std()).astype(np.float32)
+    return np.asarray(mixed / mixed.std(), np.float32)
 
 
 @lru_cache(maxsize=2 * _VARIANTS)
@@ -99,7 +99,7 @@ def _floor_relief(kind: FloorKind, variant: int) -> Float:
             value += 0.1 * noise + (0.05 if kind == "concrete" else 0.14) * rng.normal(
                 size=(size, size)
             ).astype(np.float32)
-    return np.stack([np.maximum(value, 0.05), joints], axis=2).astype(np.float32)
+    return np.asarray(np.stack([np.maximum(value, 0.05), joints], axis=2), np.float32)
 
 
 _FLOOR_COLOURS: Final[dict[FloorKind, tuple[tuple[int, int, int], ...]]] = {
@@ -176,10 +176,18 @@ def _lay_bricks(image: Float, rng: np.random.Generator, per_m: float) -> None:
         image[y : y + row, (i % 2) * long // 2 :: long] *= mortar
 
 
+def _muted(rng: np.random.Generator) -> tuple[float, float, float]:
+    """A colour as paint and print have it, linear RGB: seldom pure."""
+    hue, grey = rng.uniform(0, 1, 3), rng.uniform(0.1, 0.95)
+    share = rng.uniform(0, 0.8) ** 1.5
+    red, green, blue = (share * hue + (1 - share) * grey) ** 2.2
+    return float(red), float(green), float(blue)
+
+
 def _hang(image: Float, rng: np.random.Generator, per_m: float) -> None:
     """Draw a door, window, poster, sign or shelf on a wall."""
     height, width = image.shape[:2]
-    colour = tuple(float(x) for x in rng.uniform(0.02, 0.9, 3) ** 2)
+    colour = _muted(rng)
     x = int(rng.integers(-5, width))
     kind = rng.choice(["door", "window", "poster", "shelf", "pipe"], p=[0.2, 0.2, 0.35, 0.15, 0.1])
     w, h = int(per_m * rng.uniform(0.4, 1.6)), int(per_m * rng.uniform(0.4, 1.2))
@@ -197,7 +205,7 @@ def _hang(image: Float, rng: np.random.Generator, per_m: float) -> None:
         case "poster":
             cv2.rectangle(image, (x, y), (x + w, y + h), colour, -1)
             for _ in range(int(rng.integers(2, 7))):
-                spot = tuple(float(c) for c in rng.uniform(0.0, 1.0, 3) ** 2)
+                spot = _muted(rng)
                 px, py = int(x + rng.uniform(0, 1) * w), int(y + rng.uniform(0, 1) * h)
                 if rng.uniform() < 0.5:
                     cv2.circle(image, (px, py), max(int(rng.uniform(0.05, 0.3) * h), 1), spot, -1)
@@ -207,7 +215,7 @@ def _hang(image: Float, rng: np.random.Generator, per_m: float) -> None:
             for level in range(3):
                 top = y + level * int(per_m * 0.4)
                 for k in range(x, x + w, max(int(per_m * 0.12), 2)):
-                    tone = tuple(float(c) for c in rng.uniform(0.05, 0.9, 3) ** 2)
+                    tone = _muted(rng)
                     cv2.rectangle(
                         image,
                         (k, top - int(per_m * rng.uniform(0.1, 0.3))),
