@@ -37,7 +37,7 @@ class ByteTrackPoseTracker:
         confirm_hits: int = 2,
         high_score: float = 0.4,
         start_score: float = 0.4,
-        least_iou: float = 0.1,
+        least_iou: float = 0.3,
     ) -> None:
         # imported here because it takes seconds to load, and only those who choose it should wait
         import supervision  # noqa: PLC0415

@@ -89,7 +89,7 @@ class PoseTracker:
         confirm_hits: int = 3,
         high_score: float = 0.4,
         low_score: float = 0.1,
-        pose_weight: float = 0.5,
+        pose_weight: float = 0.8,
         least_similarity: float = 0.2,
         coasting_s: float = 0.6,
     ) -> None:

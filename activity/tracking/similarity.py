@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from activity.structures import COCO_SIGMAS, box_area, box_iou
 
 _FULL_TRUST_JOINTS: Final = 8
-_MOTION_SIGMA_SCALE: Final = 2.0
+_MOTION_SIGMA_SCALE: Final = 1.5
 """Limbs move between frames: OKS's sigmas, made for two views of one picture, are widened by this."""
 
 

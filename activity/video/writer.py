@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -69,6 +70,7 @@ class VideoWriter:
                 f"file:{self._partial.absolute()}", mode="w", format="mp4", options={"movflags": "+faststart"}
             )
         except (FFmpegError, OSError) as error:
+            self._remove_partial()
             raise self._output_error(error) from error
         try:
             self._stream = self._container.add_stream(
@@ -151,7 +153,7 @@ class VideoWriter:
             self._container.close()
             self._partial.replace(self._path)
         except (FFmpegError, OSError) as error:
-            self._partial.unlink(missing_ok=True)
+            self._remove_partial()
             raise self._output_error(error) from error
 
     def _discard(self) -> None:
@@ -163,6 +165,10 @@ class VideoWriter:
         except (FFmpegError, OSError, ValueError):
             pass  # the half file goes anyway, and the first error is the one to tell
         finally:
+            self._remove_partial()
+
+    def _remove_partial(self) -> None:
+        with contextlib.suppress(OSError):  # where the folder cannot be written there is nothing to remove
             self._partial.unlink(missing_ok=True)
 
     def _output_error(self, error: Exception) -> OutputError:
