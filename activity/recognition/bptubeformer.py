@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from activity.errors import ConfigurationError, StructureError
 from activity.structures import BODY_PARTS
@@ -123,7 +123,7 @@ class SelfAttention(nn.Module):
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, H, N, W / H)
         if weights is None:
-            mixed = F.scaled_dot_product_attention(query, key, value)
+            mixed = functional.scaled_dot_product_attention(query, key, value)
         else:
             attention = (query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5).softmax(dim=-1)
             weights.append(attention)
@@ -234,7 +234,7 @@ def velocities(grids: Tensor) -> Tensor:
     steps = grids[:, :, :, 1:] - grids[:, :, :, :-1]
     present = (grids != 0).any(dim=2, keepdim=True)
     known = present[:, :, :, 1:] & present[:, :, :, :-1]
-    return F.pad(steps * known, (0, 0, 0, 0, 1, 0))
+    return functional.pad(steps * known, (0, 0, 0, 0, 1, 0))
 
 
 def check_grids(grids: Tensor, frames: int) -> None:

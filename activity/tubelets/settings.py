@@ -65,16 +65,7 @@ class TubeletSettings:
                 raise ConfigurationError(
                     f"tubelets.{name}: expected one of {', '.join(allowed)}, got {getattr(self, name)!r}"
                 )
-        if not (math.isfinite(self.max_gap_s) and self.max_gap_s >= 0):
-            raise ConfigurationError(f"tubelets.max_gap_s: expected 0 s or more, got {self.max_gap_s}")
-        if not 0 <= self.min_observed <= 1:
-            raise ConfigurationError(
-                f"tubelets.min_observed: expected a share in [0, 1], got {self.min_observed}"
-            )
-        if not 0 <= self.keypoint_threshold < 1:
-            raise ConfigurationError(
-                f"tubelets.keypoint_threshold: expected a value in [0, 1), got {self.keypoint_threshold}"
-            )
+        self._check_amounts()
         if self.normalization == "paper":
             if self.frame_rate_hz is not None or self.short_tracks != "drop":
                 raise ConfigurationError(
@@ -84,6 +75,18 @@ class TubeletSettings:
         elif self.frame_rate_hz is None or not (math.isfinite(self.frame_rate_hz) and self.frame_rate_hz > 0):
             raise ConfigurationError(
                 f"tubelets.frame_rate_hz: normalization 'body' needs a rate above 0, got {self.frame_rate_hz}"
+            )
+
+    def _check_amounts(self) -> None:
+        if not (math.isfinite(self.max_gap_s) and self.max_gap_s >= 0):
+            raise ConfigurationError(f"tubelets.max_gap_s: expected 0 s or more, got {self.max_gap_s}")
+        if not 0 <= self.min_observed <= 1:
+            raise ConfigurationError(
+                f"tubelets.min_observed: expected a share in [0, 1], got {self.min_observed}"
+            )
+        if not 0 <= self.keypoint_threshold < 1:
+            raise ConfigurationError(
+                f"tubelets.keypoint_threshold: expected a value in [0, 1), got {self.keypoint_threshold}"
             )
 
     @classmethod

@@ -1,0 +1,250 @@
+"""How well a recogniser names activities: by segment, by person and by clip.
+
+A trajectory carries the label of its video, as in HR-Crime: bystanders of a fight count as fighting, so the
+segment and track levels have a ceiling below 1. Intervals come from a bootstrap over groups (the videos, or the
+sources that they were cut from): segments of one video are no independent witnesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from activity.datasets.clip_sources import read_clip_sources
+from activity.datasets.hr_crime import HR_CRIME_FRAME_RATE_HZ, TrajectoryDataset, read_hr_crime
+from activity.errors import DatasetError
+from activity.fusion.clip_summary import BACKGROUND, RULE, summarize_clip
+from activity.recognition.recognizer import Recognizer
+from activity.structures import ActivityScore, Tubelet
+from activity.tubelets import TubeletSettings, make_tubelets
+
+BOOTSTRAP_SAMPLES: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledVideo:
+    """One video cut into segments.
+
+    Attributes:
+        video: Its name.
+        category: Its class.
+        group: What it must not be split from: its source, or the video itself.
+        people: The tubelets of each person; a person without a usable segment has an empty tuple.
+    """
+
+    video: str
+    category: str
+    group: str
+    people: tuple[tuple[Tubelet, ...], ...]
+
+    @property
+    def tubelets(self) -> list[Tubelet]:
+        """All segments of all people."""
+        return [tubelet for person in self.people for tubelet in person]
+
+
+class Prediction(NamedTuple):
+    """What a recogniser says of one video.
+
+    Attributes:
+        video: The video.
+        scores: One score a segment, people in the order of the video.
+    """
+
+    video: LabelledVideo
+    scores: tuple[tuple[ActivityScore, ...], ...]
+
+
+def cut_videos(
+    dataset: TrajectoryDataset,
+    settings: TubeletSettings,
+    *,
+    groups: Mapping[str, str] | None = None,
+    categories: Mapping[str, str] | None = None,
+) -> list[LabelledVideo]:
+    """Cut every video of a data set into tubelets.
+
+    Args:
+        dataset: What `read_hr_crime` read.
+        settings: Those of the recogniser.
+        groups: Video to source; `None` lets every video be its own group.
+        categories: Class of videos without a folder, see `TrajectoryDataset.unlabelled_videos`.
+
+    Returns:
+        Every labelled video in order of name, videos without people among them.
+
+    Raises:
+        DatasetError: If `groups` lacks a video.
+    """
+    people: dict[str, list[tuple[Tubelet, ...]]] = {}
+    for trajectory in dataset.trajectories:
+        people.setdefault(trajectory.video, []).append(tuple(make_tubelets(trajectory.track, settings)))
+    labels = {**(categories or {}), **dataset.videos}
+    if groups is not None and (lost := sorted(set(labels) - set(groups))):
+        raise DatasetError(f"{dataset.root}: no source is known of {len(lost)} videos: {', '.join(lost[:5])}")
+    return [
+        LabelledVideo(video, labels[video], groups[video] if groups else video, tuple(people.get(video, ())))
+        for video in sorted(labels)
+    ]
+
+
+def predict(recognizer: Recognizer, videos: Sequence[LabelledVideo]) -> list[Prediction]:
+    """Recognise every segment of every video, all in common batches."""
+    scores = iter(recognizer.recognize([tubelet for video in videos for tubelet in video.tubelets]))
+    return [
+        Prediction(video, tuple(tuple(next(scores) for _ in person) for person in video.people))
+        for video in videos
+    ]
+
+
+def measure(predictions: Sequence[Prediction], classes: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+    """Figures of all three levels.
+
+    A segment's answer is its most probable class; a person's, the most probable in the mean over the person's
+    segments; a clip's, `summarize_clip`. A clip without a usable segment counts as what the pipeline does with
+    it: no alarm, hence the background class where the recogniser has one, else a wrong answer.
+
+    Args:
+        predictions: At least one.
+        classes: The classes, in the order of rows and columns of the confusion matrix.
+        seed: Of the bootstrap.
+
+    Returns:
+        `segment`, `track`, `clip`: each `balanced_accuracy`, `accuracy`, `macro_f1`, `interval` (95 % of the
+        balanced accuracy), `n`; `confusion` of the clip level, rows truth, columns answer; `classes`;
+        `without_tracks`, clips without a usable segment; `clip_rule`.
+
+    Raises:
+        DatasetError: If a video's category is not among `classes`.
+    """
+    index = {name: position for position, name in enumerate(classes)}
+    strange = sorted({p.video.category for p in predictions} - set(index))
+    if strange:
+        raise DatasetError(
+            f"categories {', '.join(strange)} are not among the recogniser's classes {', '.join(classes)}; "
+            "remove their folders or name a recogniser that knows them"
+        )
+    nothing = index.get(BACKGROUND, -1)
+    segments: list[tuple[str, int, int]] = []
+    tracks: list[tuple[str, int, int]] = []
+    clips: list[tuple[str, int, int]] = []
+    without = 0
+    for video, people in predictions:
+        truth = index[video.category]
+        for person in people:
+            if person:
+                segments += [(video.group, truth, int(score.probabilities.argmax())) for score in person]
+                mean = np.mean([score.probabilities for score in person], axis=0)
+                tracks.append((video.group, truth, int(mean.argmax())))
+        summary = summarize_clip([score for person in people for score in person])
+        without += summary.label is None
+        clips.append((video.group, truth, nothing if summary.label is None else index[summary.label]))
+    return {
+        "segment": _figures(segments, len(classes), seed),
+        "track": _figures(tracks, len(classes), seed),
+        "clip": _figures(clips, len(classes), seed),
+        "confusion": confusion_matrix(clips, len(classes))[:, : len(classes)].tolist(),
+        "classes": list(classes),
+        "without_tracks": without,
+        "clip_rule": RULE,
+    }
+
+
+def evaluate_recognizer(
+    trajectories: Path,
+    checkpoint: Path,
+    *,
+    sources: Path | None = None,
+    frame_rate_hz: float = HR_CRIME_FRAME_RATE_HZ,
+    threads: int | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure a checkpoint on a folder of trajectories.
+
+    Args:
+        trajectories: HR-Crime layout.
+        checkpoint: A recogniser.
+        sources: CSV with columns `clip` and `source`: bootstrap by source, and the class of videos without
+            trajectories from their clip's folder.
+        frame_rate_hz: Of videos that `videos.json` does not name.
+        threads: For the network.
+        seed: Of the bootstrap.
+
+    Returns:
+        What `measure` returns, with `seen_in_training` (how many of the videos the checkpoint was trained on:
+        where it is not 0, the figures flatter), `cross_validation` (recorded when the checkpoint was made, on
+        videos that each fold had not seen), `unlabelled_videos`, and `reading`, what was damaged or left out.
+
+    Raises:
+        DatasetError: If the trajectories cannot be read, or have categories that the recogniser does not know.
+        CheckpointError: If the checkpoint cannot be read.
+    """
+    recognizer = Recognizer.load(checkpoint, threads=threads)
+    settings = TubeletSettings.from_mapping(recognizer.tubelet_settings)
+    dataset = read_hr_crime(trajectories, frame_rate_hz=frame_rate_hz)
+    groups = categories = None
+    if sources is not None:
+        table = read_clip_sources(sources)
+        groups, categories = table.sources, table.categories_of(dataset)
+    videos = cut_videos(dataset, settings, groups=groups, categories=categories)
+    seen = set(recognizer.training.get("videos", ()))
+    return {
+        **measure(predict(recognizer, videos), recognizer.classes, seed=seed),
+        "seen_in_training": sum(video.video in seen for video in videos),
+        "cross_validation": recognizer.training.get("cross_validation"),
+        "held_out": recognizer.training.get("held_out"),
+        "unlabelled_videos": len(set(dataset.unlabelled_videos) - {video.video for video in videos}),
+        "reading": dataset.report.to_json(),
+    }
+
+
+def confusion_matrix(answers: Sequence[tuple[str, int, int]], classes: int) -> npt.NDArray[np.int64]:
+    """Count (group, truth, answer) triples, [C, C + 1]; the last column counts the answer -1, none of the classes."""
+    matrix = np.zeros((classes, classes + 1), dtype=np.int64)
+    for _, truth, answer in answers:
+        matrix[truth, answer] += 1
+    return matrix
+
+
+def balanced_accuracy(matrix: npt.NDArray[Any]) -> float:
+    """Mean recall over the classes that occur, of a confusion matrix [C, C or more], rows truth."""
+    totals = matrix.sum(axis=1)
+    occurring = totals > 0
+    return float((np.diagonal(matrix)[occurring] / totals[occurring]).mean())
+
+
+def macro_f1(matrix: npt.NDArray[Any]) -> float:
+    """Mean F1 over the classes that occur or are answered, of a confusion matrix [C, C or more], rows truth."""
+    classes = len(matrix)
+    hits = np.diagonal(matrix).astype(np.float64)
+    either = matrix.sum(axis=1) + matrix[:, :classes].sum(axis=0)  # 2 hits + misses + false alarms
+    return float((2 * hits[either > 0] / either[either > 0]).mean())
+
+
+def _figures(answers: Sequence[tuple[str, int, int]], classes: int, seed: int) -> dict[str, Any]:
+    if not answers:
+        return {"balanced_accuracy": None, "accuracy": None, "macro_f1": None, "interval": None, "n": 0}
+    matrix = confusion_matrix(answers, classes)
+    return {
+        "balanced_accuracy": balanced_accuracy(matrix),
+        "accuracy": float(np.trace(matrix[:, :classes]) / matrix.sum()),
+        "macro_f1": macro_f1(matrix),
+        "interval": _interval(answers, classes, seed),
+        "n": len(answers),
+    }
+
+
+def _interval(answers: Sequence[tuple[str, int, int]], classes: int, seed: int) -> list[float]:
+    """95 % percentile interval of the balanced accuracy under resampling of whole groups."""
+    names = sorted({group for group, _, _ in answers})
+    matrices = np.stack([confusion_matrix([a for a in answers if a[0] == name], classes) for name in names])
+    generator = np.random.default_rng(seed)
+    draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=BOOTSTRAP_SAMPLES)
+    resampled = np.tensordot(draws, matrices, axes=1)  # (samples, C, C + 1)
+    low, high = np.percentile([balanced_accuracy(matrix) for matrix in resampled], [2.5, 97.5])
+    return [float(low), float(high)]

@@ -1,0 +1,66 @@
+"""What a clip as a whole shows, from what every person does during every segment.
+
+The label of a clip is that of its incident, and most people in view of an incident only watch. So the rule asks
+the people who stand out most, not all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from activity.errors import StructureError
+from activity.structures import ActivityScore, ClipSummary
+
+BACKGROUND: Final = "Normal"
+"""Name of the class that stands for "nothing happens"."""
+
+LEADING_PEOPLE: Final = 2
+"""How many people speak for a clip: a fight takes two."""
+
+RULE: Final = (
+    f"mean probabilities of the {LEADING_PEOPLE} people who stand out most; a person's probabilities are the mean "
+    f'over the person\'s segments, and people stand out by how improbable "{BACKGROUND}" is for them '
+    "(without such a class, by their most probable class)"
+)
+
+
+def summarize_clip(activities: Iterable[ActivityScore]) -> ClipSummary:
+    """Apply `RULE` to all segments of a clip, in any order.
+
+    Raises:
+        StructureError: If the scores come from recognisers with different classes.
+    """
+    by_track: dict[int, list[ActivityScore]] = {}
+    for activity in activities:
+        by_track.setdefault(activity.track_id, []).append(activity)
+    if not by_track:
+        return ClipSummary(
+            None, None, {}, (), reason="nobody was followed for long enough to judge an activity"
+        )
+    kinds = {activity.classes for parts in by_track.values() for activity in parts}
+    if len(kinds) > 1:
+        raise StructureError(f"activities: expected one set of classes, got {sorted(kinds)}")
+    classes = kinds.pop()
+    people = {
+        track_id: np.stack([part.probabilities for part in parts]).astype(np.float64).mean(axis=0)
+        for track_id, parts in by_track.items()
+    }
+    background = classes.index(BACKGROUND) if BACKGROUND in classes else None
+
+    def salience(track_id: int) -> float:
+        mean = people[track_id]
+        return float(mean.max() if background is None else 1 - mean[background])
+
+    leading = sorted(people, key=lambda track_id: (-salience(track_id), track_id))[:LEADING_PEOPLE]
+    pooled = np.stack([people[track_id] for track_id in leading]).mean(axis=0)
+    best = int(pooled.argmax())
+    return ClipSummary(
+        label=classes[best],
+        score=float(min(pooled[best], 1.0)),
+        probabilities={name: float(min(value, 1.0)) for name, value in zip(classes, pooled, strict=True)},
+        rule=RULE,
+        track_ids=tuple(leading),
+    )
