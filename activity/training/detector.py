@@ -20,6 +20,7 @@ from activity.errors import ConfigurationError
 from activity.networks.yolox import Yolox, load_onnx_weights
 from activity.training.detector_augmentation import compose
 from activity.training.detector_export import export_detector
+from activity.training.detector_labels import prepare_labels
 from activity.training.detector_loss import Cells, Objects, cells_of_input, detection_loss
 from activity.training.detector_samples import LABELS, DetectorSample, read_samples
 
@@ -45,6 +46,7 @@ class DetectorConfig(BaseModel):
     sure_score: float = Field(
         0.45, ge=0, le=1, description="a found person of this score or above is a label"
     )
+    rendered_scenes: int = Field(300, ge=1, le=100_000, description="rendered scenes to learn from")
     shares: dict[str, float] = Field(description="how often each collection is drawn, relative to the others")
     canvases: list[tuple[int, int]] = Field(
         description="rows and columns of training pictures, multiples of 32"
@@ -88,6 +90,14 @@ def train(config: DetectorConfig, *, run_directory: Path) -> Path:
     torch.set_num_threads(config.threads)
     cv2.setNumThreads(config.threads)
     run_directory.mkdir(parents=True, exist_ok=True)
+    prepare_labels(
+        config.data,
+        config.labels,
+        teacher=config.initial_weights,
+        rendered_scenes=config.rendered_scenes,
+        seed=config.seed,
+        threads=config.threads,
+    )
     pools = _pools(config)
     run = _Run(config, run_directory)
     cells = {size: cells_of_input(*size) for size in config.canvases}

@@ -54,18 +54,11 @@ class DetectorSample:
     is_gray: bool
 
 
-def read_weapon_samples(root: Path, *, held_out: bool) -> list[DetectorSample]:
-    """Read images whose people and weapons were boxed by hand."""
+def read_boxed_samples(root: Path, *, origin: str, held_out: bool, is_gray: bool) -> list[DetectorSample]:
+    """Read images in YOLO's layout whose people and weapons are all boxed."""
+    nothing = np.zeros((0, 4), np.float32)
     return [
-        DetectorSample(
-            entry.path,
-            entry.boxes,
-            entry.classes,
-            np.zeros((0, 4), np.float32),
-            "weapons",
-            held_out,
-            is_gray=True,
-        )
+        DetectorSample(entry.path, entry.boxes, entry.classes, nothing, origin, held_out, is_gray)
         for entry in read_yolo_boxes(root, class_count=len(LABELS))
     ]
 
@@ -132,10 +125,17 @@ def read_photograph_samples(
 
 
 def read_samples(data: Path, cache: Path, *, sure_score: float) -> list[DetectorSample]:
-    """Read every collection below the data folder `data`, those kept apart included."""
+    """Read every collection, those kept apart included.
+
+    Args:
+        data: Folder with weapons/, people/, clips/, single17/ and lspet/.
+        cache: What `prepare_labels` filled.
+        sure_score: A found person of this score or above is a label.
+    """
     return [
-        *read_weapon_samples(data / "weapons/train", held_out=False),
-        *read_weapon_samples(data / "weapons/val", held_out=True),
+        *read_boxed_samples(data / "weapons/train", origin="weapons", held_out=False, is_gray=True),
+        *read_boxed_samples(data / "weapons/val", origin="weapons", held_out=True, is_gray=True),
+        *read_boxed_samples(cache / "rendered", origin="rendered", held_out=False, is_gray=False),
         *read_clip_samples(
             cache / "clips",
             people=data / "people/annotations.json",
