@@ -1,6 +1,6 @@
 """What the user is given: `report.json`, overlays for the annotated video, and the HTML report."""
 
-from activity.report.analysis import PARTS, ClipAnalysis, ClipSummary, FireReading, ModelInfo, Part
+from activity.report.analysis import PARTS, ClipAnalysis, FireReading, ModelInfo, Part
 from activity.report.html_report import EMBED_LIMIT_BYTES, write_html
 from activity.report.json_report import read_report, report_schema, write_json
 from activity.report.keyframes import KeyFrame, KeyFrameCollector, KeyFrameRequest, key_frame_requests
@@ -12,7 +12,6 @@ __all__ = [
     "PARTS",
     "SCHEMA_VERSION",
     "ClipAnalysis",
-    "ClipSummary",
     "FireReading",
     "KeyFrame",
     "KeyFrameCollector",

@@ -95,7 +95,8 @@ class ClipAnalysis:
         timing_s: Stage to wall-clock seconds.
         settings: The settings of the run, JSON-like.
         warnings: Sentences for the reader.
-        not_analysed: For each part that was not run, why. Parts whose sequence is `None` are filled in.
+        not_analysed: For each part that was not run, why. It is completed where a sequence is `None`,
+            where nobody could be judged, and where that leaves nothing for the alert rules.
         notice: A statement about the clip that every reader must see, such as that it is synthetic.
         created_at: When the analysis was made, ISO 8601 with a time zone.
 
@@ -167,7 +168,18 @@ class ClipAnalysis:
                 raise StructureError(f"not_analysed: {part} has results and yet a reason: {reasons[part]}")
             if items is None and part in ("detections", "holders", "fire"):
                 reasons.setdefault(part, "This part was not run.")
+        if not self.activities:
+            reasons.setdefault("activities", self._why_nobody_was_judged())
+        if not self.alerts and all(part in reasons for part in PARTS if part != "alerts"):
+            reasons.setdefault("alerts", "There was nothing that a rule could judge.")
         object.__setattr__(self, "not_analysed", reasons)
+
+    def _why_nobody_was_judged(self) -> str:
+        if self.frames_analysed == 0:
+            return "No frame could be analysed."
+        if not self.tracks:
+            return f"No person was found in the {self.frames_analysed} analysed frames."
+        return "Nobody was in view long enough, or seen well enough, for one segment."
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -53,7 +53,18 @@ class TimeAxis:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A coloured part of a time axis: percent from the left, percent wide."""
+    """A coloured part of a time axis.
+
+    Attributes:
+        left: Percent of the axis.
+        width: Percent of the axis.
+        start_s: Begin in seconds.
+        end_s: End in seconds.
+        label: What it stands for.
+        title: What a reader who points at it is told.
+        opacity: Of its colour, in [0, 1].
+        score: Probability of `label`, in [0, 1].
+    """
 
     left: float
     width: float
@@ -62,6 +73,7 @@ class Span:
     label: str
     title: str
     opacity: float = 1.0
+    score: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +103,11 @@ class HeatCell:
     title: str
 
 
-def span(axis: TimeAxis, start_s: float, end_s: float, *, label: str, title: str, opacity: float = 1) -> Span:
+def span(axis: TimeAxis, start_s: float, end_s: float, *, label: str, title: str) -> Span:
     """A span of time on an axis, at least a hair wide."""
     left = axis.left(start_s)
     width = max(axis.left(end_s) - left, 0.15)
-    return Span(left, round(width, 3), start_s, end_s, label, title, round(opacity, 2))
+    return Span(left, round(width, 3), start_s, end_s, label, title)
 
 
 def segment_spans(axis: TimeAxis, activities: Sequence[ActivityScore]) -> list[Span]:
@@ -112,10 +124,9 @@ def segment_spans(axis: TimeAxis, activities: Sequence[ActivityScore]) -> list[S
             f"{name} {percent(float(p))}" for name, p in zip(score.classes, score.probabilities, strict=True)
         )
         title = f"{clock(score.start_s)}–{clock(score.end_s)}: {shares}"
-        opacity = 0.3 + 0.7 * score.score
-        spans.append(
-            span(axis, start_s, max(start_s, end_s), label=score.label, title=title, opacity=opacity)
-        )
+        mark = span(axis, start_s, max(start_s, end_s), label=score.label, title=title)
+        opacity = round(0.3 + 0.7 * score.score, 2)
+        spans.append(replace(mark, opacity=opacity, score=round(score.score, 4)))
     return spans
 
 

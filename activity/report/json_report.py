@@ -180,6 +180,7 @@ def _summary(analysis: ClipAnalysis) -> SummaryEntry:
         probabilities={name: round(float(value), 6) for name, value in summary.probabilities.items()},
         rule=summary.rule,
         reason=summary.reason,
+        track_ids=list(summary.track_ids),
     )
 
 

@@ -51,8 +51,9 @@ class PersonView:
         color: CSS colour, the same as in the video.
         label: The class of their most notable segment, or `None` where none could be judged.
         label_color: CSS colour of that class.
+        strongest: The label with its highest probability, or that nothing was judged.
         verdict: The label with its probability and time, or why there is none.
-        peak_s: Where to look in the video.
+        peak_s: Where to look in the video, or `None` where nothing was judged.
         when: Times between which the person was seen.
         seen: How long and in how many frames.
         axis: The person's own axis, from when they were first seen to the last time.
@@ -70,8 +71,9 @@ class PersonView:
     color: str
     label: str | None
     label_color: str
+    strongest: str
     verdict: str
-    peak_s: float
+    peak_s: float | None
     when: str
     seen: str
     axis: TimeAxis
@@ -118,14 +120,16 @@ def _person(
 ) -> PersonView:
     colors = {name: css(color) for name, color in class_colors(analysis.classes).items()}
     own = TimeAxis(track.start_s, track.end_s)
-    label, verdict, peak_s = _verdict(analysis, track, segments)
+    label, verdict, peak_s = _verdict(analysis, segments)
     lines = _class_lines(own, segments, colors)
+    peak = percent(max((score.probability(label) for score in segments if label), default=0.0))
     length = seconds(track.end_s - track.start_s)
     return PersonView(
         track_id=track.track_id,
         color=css(track_color(track.track_id)),
         label=label,
         label_color=colors.get(label or "", "var(--muted)"),
+        strongest=f"{label} {peak}" if label is not None else "not judged",
         verdict=verdict,
         peak_s=peak_s,
         when=clock_range(track.start_s, track.end_s),
@@ -146,12 +150,13 @@ def _person(
 
 
 def _verdict(
-    analysis: ClipAnalysis, track: Track, segments: Sequence[ActivityScore]
-) -> tuple[str | None, str, float]:
+    analysis: ClipAnalysis, segments: Sequence[ActivityScore]
+) -> tuple[str | None, str, float | None]:
     if not segments:
-        reason = analysis.not_analysed.get("activities") if not analysis.activities else None
-        reason = reason or "In view too briefly, or too poorly seen, for one segment."
-        return None, f"Not judged. {reason}", track.start_s
+        reason = analysis.not_analysed.get(
+            "activities", "In view too briefly, or too poorly seen, for one segment."
+        )
+        return None, f"Not judged. {reason}", None
     notable = [score for score in segments if not is_calm(score.label)]
     peak = max(notable or segments, key=lambda score: score.score)
     share = sum(score.label == peak.label for score in segments)
@@ -165,7 +170,7 @@ def _verdict(
 def _class_lines(own: TimeAxis, segments: Sequence[ActivityScore], colors: dict[str, str]) -> list[Line]:
     names = {name for score in segments for name in score.classes}
     peaks = {name: max(score.probability(name) for score in segments) for name in names}
-    ordered = sorted(names, key=lambda name: (-peaks[name], name))
+    ordered = sorted(names, key=lambda name: (is_calm(name), -peaks[name], name))
     return [
         probability_line(own, segments, class_name=name, name=name, color=colors[name]) for name in ordered
     ]

@@ -114,6 +114,7 @@ class SummaryEntry(_Entry):
     probabilities: dict[str, Probability]
     rule: str
     reason: str | None
+    track_ids: list[int] = Field(description="The people who decided, the first most.")
 
 
 class DetectionEntry(_Entry):

@@ -101,16 +101,13 @@ def facts_of_clip(analysis: ClipAnalysis) -> list[tuple[str, str]]:
     """Name and value of everything worth knowing of the file."""
     video = analysis.video
     frames = f"{analysis.frames_decoded:,} decoded, {analysis.frames_analysed:,} analysed"
-    facts = [
+    turned = f", turned by {video.rotation_deg}°" if video.rotation_deg else ""
+    return [
         ("Length", seconds(analysis.duration_s)),
-        ("Picture", f"{video.width} × {video.height} px"),
-        ("Frame rate", f"{video.frame_rate_hz:.4g} Hz"),
+        ("Picture", f"{video.width} × {video.height} px{turned}"),
+        ("Frame rate", f"{video.frame_rate_hz:.4g} Hz, {video.codec}"),
         ("Frames", frames),
-        ("Codec", video.codec),
     ]
-    if video.rotation_deg:
-        facts.append(("Rotation", f"{video.rotation_deg}° applied"))
-    return facts
 
 
 def summary_bars(analysis: ClipAnalysis) -> list[Bar]:
@@ -185,37 +182,40 @@ def clip_chart(analysis: ClipAnalysis, axis: TimeAxis) -> tuple[str | None, list
 
 def weapon_spans(analysis: ClipAnalysis, axis: TimeAxis) -> list[Span]:
     """When objects other than people were detected."""
-    times = [
-        (time_s, objects)
-        for _, time_s, objects in analysis.detections or ()
-        if set(objects.labels) - {"person"}
-    ]
     step_s = analysis.duration_s / max(1, analysis.frames_analysed)
-    spans: list[Span] = []
-    for time_s, objects in times:
-        names = ", ".join(
-            f"{label} {percent(float(score))}"
+    sightings = []
+    for _, time_s, objects in analysis.detections or ():
+        scores = [
+            float(score)
             for label, score in zip(objects.labels, objects.scores, strict=True)
             if label != "person"
-        )
-        spans.append(span(axis, time_s, time_s + step_s, label="", title=f"{clock(time_s)}: {names}"))
-    return spans
+        ]
+        if scores:
+            sightings.append((time_s, max(scores)))
+    return _merged(axis, sightings, step_s, "seen, score")
 
 
 def fire_spans(analysis: ClipAnalysis, axis: TimeAxis) -> list[Span]:
     """When frames counted as fire."""
     step_s = analysis.duration_s / max(1, len(analysis.fire or ()))
-    return [
-        span(
-            axis,
-            reading.time_s,
-            reading.time_s + step_s,
-            label="",
-            title=f"{clock(reading.time_s)}: fire {percent(reading.probability)}",
-        )
-        for reading in analysis.fire or ()
-        if reading.present
-    ]
+    burning = [(reading.time_s, reading.probability) for reading in analysis.fire or () if reading.present]
+    return _merged(axis, burning, step_s, "fire")
+
+
+def _merged(axis: TimeAxis, sightings: Sequence[tuple[float, float]], step_s: float, what: str) -> list[Span]:
+    """Sightings in frames that follow each other, `step_s` apart, as one span each."""
+    runs: list[list[tuple[float, float]]] = []
+    for sighting in sightings:
+        if runs and sighting[0] - runs[-1][-1][0] <= 1.5 * step_s:
+            runs[-1].append(sighting)
+        else:
+            runs.append([sighting])
+    spans = []
+    for run in runs:
+        best = percent(max(score for _, score in run))
+        title = f"{clock_range(run[0][0], run[-1][0])}: {what} up to {best}"
+        spans.append(span(axis, run[0][0], run[-1][0] + step_s, label="", title=title))
+    return spans
 
 
 def fire_line(analysis: ClipAnalysis, axis: TimeAxis) -> Line | None:
@@ -307,7 +307,7 @@ def nothing_raised(analysis: ClipAnalysis) -> str:
     if "alerts" in analysis.not_analysed:
         return f"Alerts were not analysed. {analysis.not_analysed['alerts']}"
     if not analysis.activities:
-        return "No alert was raised, but no person's activity could be judged: this is not an all-clear."
+        return f"No alert was raised, but this is no all-clear: nobody's activity could be judged. {analysis.not_analysed['activities']}"
     strongest = max(analysis.activities, key=notable_probability)
     return (
         f"No alert rule applied to the {count(len(analysis.activities), 'segment')} of "

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from activity.report import ClipAnalysis, ClipSummary, FireReading, ModelInfo
+from activity.report import ClipAnalysis, FireReading, ModelInfo
 from activity.structures import (
     ActivityScore,
     AttentionMap,
+    ClipSummary,
     Detections,
     Evidence,
     HolderCandidate,
@@ -175,6 +176,12 @@ def weapon_findings(analysis: ClipAnalysis) -> dict[str, Any]:
         p = 0.1 + 0.85 / (1 + math.exp(-(time_s - 6) * 3))
         fire.append(FireReading(frame, time_s, p, p > 0.7, (270, 150, 310, 210) if p > 0.7 else None))
     return {"detections": detections, "holders": holders, "fire": fire, "not_analysed": {}}
+
+
+@pytest.fixture
+def build() -> Callable[..., ClipAnalysis]:
+    """Makes the analysis with fields replaced."""
+    return build_analysis
 
 
 @pytest.fixture

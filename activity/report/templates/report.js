@@ -12,18 +12,25 @@
     return `${minutes}:${String(Math.floor((tenths % 600) / 10)).padStart(2, "0")}.${tenths % 10}`;
   };
   const seek = (time) => {
+    playing = true;
     player.currentTime = Math.max(0, Math.min(time, player.duration || time));
     show(player.currentTime);
   };
   const rows = [...document.querySelectorAll(".row")].map((row) => ({
     now: row.querySelector("[data-now]"),
     segments: [...row.querySelectorAll(".segment")].map((mark) => ({
-      from: Number(mark.dataset.from), to: Number(mark.dataset.to), say: mark.dataset.say, mark,
+      from: Number(mark.dataset.from), to: Number(mark.dataset.to), mark,
     })),
-  })).filter((row) => row.now && row.segments.length);
+    seen: [...row.querySelectorAll(".presence")].map((mark) => ({
+      from: Number(mark.dataset.from), to: Number(mark.dataset.to),
+    })),
+    live: document.querySelector(`[data-live="${row.dataset.person}"]`),
+  })).filter((row) => row.now);
+  const readout = document.querySelector("[data-clock]");
 
+  let playing = false; // until then the timeline shows each person's strongest class
   const show = (time) => {
-    document.documentElement.classList.add("playing");
+    document.documentElement.classList.toggle("playing", playing);
     for (const axis of axes) {
       const head = axis.querySelector(".playhead");
       if (!head) continue;
@@ -31,10 +38,21 @@
       head.hidden = time < start || time > end;
       head.style.left = `${100 * (time - start) / (end - start)}%`;
     }
+    if (readout) readout.textContent = clock(time);
     for (const row of rows) {
-      const current = row.segments.find((segment) => segment.from <= time && time <= segment.to);
-      row.now.textContent = current ? current.say : "–";
-      row.now.title = current ? current.mark.textContent : "no segment at this time";
+      const within = (span) => span.from <= time && time <= span.to;
+      const current = row.segments.find(within);
+      const seen = row.seen.some(within);
+      const say = current ? current.mark.dataset.say : seen ? "not judged" : "not in view";
+      const share = current ? Math.round(100 * Number(current.mark.dataset.score)) : 0;
+      const text = current ? `${say} ${share}%` : say;
+      if (playing) row.now.textContent = text;
+      if (!row.live) continue;
+      row.live.classList.toggle("away", !current);
+      row.live.querySelector("[data-say]").textContent = text;
+      const bar = row.live.querySelector(".bar i");
+      bar.style.width = `${share}%`;
+      bar.style.background = current ? current.mark.getAttribute("fill") : "";
     }
     if (slider) {
       slider.setAttribute("aria-valuenow", time.toFixed(1));
@@ -67,12 +85,14 @@
       event.preventDefault();
     });
   }
+  show(0);
   let waiting = false;
   const follow = () => {
     show(player.currentTime);
     waiting = !player.paused && !player.ended;
     if (waiting) requestAnimationFrame(follow);
   };
-  player.addEventListener("play", () => { if (!waiting) follow(); });
-  player.addEventListener("timeupdate", () => show(player.currentTime));
+  player.addEventListener("play", () => { playing = true; if (!waiting) follow(); });
+  player.addEventListener("timeupdate", () => { if (playing) show(player.currentTime); });
+  player.addEventListener("seeking", () => { playing = true; show(player.currentTime); });
 })();
