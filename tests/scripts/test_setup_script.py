@@ -18,7 +18,7 @@ input=""
 echo "$*" >>"$CALLS"
 case "$*" in
   -V) echo "Python 3.11.9" ;;
-  -) if [[ $input == *ensurepip* ]]; then echo "${FOUND:-good}"; elif [[ -e broken ]]; then exit 1; fi ;;
+  -) if [[ $input == *ensurepip* ]]; then echo "${FOUND:-good}"; elif [[ -e broken ]]; then exit "$(<broken)"; fi ;;
   "-m venv --clear .venv") rm -rf .venv broken && mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip show openpifpaf") [[ ! -e .venv/openpifpaf ]] || echo "Version: 0.13.11" ;;
   "-m pip show --quiet opencv-python") [[ -e opencv-python ]] ;;
@@ -135,16 +135,35 @@ def test_an_interrupted_installation_goes_on_where_it_stopped(checkout: Path, se
     assert installs(checkout) == [call for call in EVERYTHING if "openpifpaf" not in call]
 
 
-def test_a_damaged_environment_gets_a_new_decoder_and_then_is_made_anew(checkout: Path, setup: Setup) -> None:
+def test_a_damaged_environment_is_made_anew(checkout: Path, setup: Setup) -> None:
     setup()
     installs(checkout)
-    (checkout / "broken").touch()  # until a new .venv is made
+    (checkout / "broken").write_text("1")  # until a new .venv is made
     result = setup("--force")
     assert result.returncode == 0, result.stderr
     assert ".venv is damaged; making it anew" in result.stderr
-    calls = installs(checkout)
+    assert installs(checkout)[4:] == EVERYTHING
+
+
+def test_a_decoder_that_does_not_load_is_built_anew_first(checkout: Path, setup: Setup) -> None:
+    setup()
+    installs(checkout)
+    (checkout / "broken").write_text("3")
+    assert setup("--force").returncode == 0
     rebuild = "install --no-deps --no-build-isolation --force-reinstall --no-cache-dir openpifpaf==0.13.11"
-    assert calls[4:] == [rebuild, *EVERYTHING]
+    assert installs(checkout)[4:] == [rebuild, *EVERYTHING]
+
+
+def test_an_environment_that_stays_broken_is_an_error(checkout: Path, setup: Setup) -> None:
+    script = (checkout / "fake-python").read_text(encoding="utf-8")
+    (checkout / "fake-python").write_text(
+        script.replace("rm -rf .venv broken", "rm -rf .venv"), encoding="utf-8"
+    )
+    (checkout / "broken").write_text("1")
+    result = setup()
+    assert result.returncode == 1
+    assert "Setup stopped: the step above failed" in result.stderr
+    assert setup().returncode == 1
 
 
 def test_the_opencv_that_needs_a_window_system_makes_room(checkout: Path, setup: Setup) -> None:
