@@ -2,10 +2,10 @@
 
 from activity.report.analysis import PARTS, ClipAnalysis, FireReading, ModelInfo, Part
 from activity.report.html_report import EMBED_LIMIT_BYTES, write_html
-from activity.report.json_report import read_report, report_schema, write_json
+from activity.report.json_report import read_head, read_report, report_schema, write_json
 from activity.report.keyframes import KeyFrame, KeyFrameCollector, KeyFrameRequest, key_frame_requests
 from activity.report.overlay import OverlayRenderer
-from activity.report.schema import SCHEMA_VERSION, Report
+from activity.report.schema import SCHEMA_VERSION, Report, ReportHead
 
 __all__ = [
     "EMBED_LIMIT_BYTES",
@@ -20,7 +20,9 @@ __all__ = [
     "OverlayRenderer",
     "Part",
     "Report",
+    "ReportHead",
     "key_frame_requests",
+    "read_head",
     "read_report",
     "report_schema",
     "write_html",

@@ -18,8 +18,8 @@ from activity.errors import OutputError
 from activity.report import views
 from activity.report.analysis import ClipAnalysis
 from activity.report.charts import TimeAxis
+from activity.report.entries import plain_settings
 from activity.report.files import open_atomically, readable_text
-from activity.report.json_report import plain_settings
 from activity.report.keyframes import KeyFrame
 from activity.report.palette import class_colors, css
 from activity.report.people import MOST_CARDS, MOST_ROWS, people_views

@@ -38,8 +38,12 @@ class ClipEntry(_Entry):
 
     path: str = Field(description="As it was given to the command.")
     sha256: Sha256
-    width: int = Field(ge=1, description="Pixels as displayed, after rotation.")
-    height: int = Field(ge=1, description="Pixels as displayed, after rotation.")
+    width: int = Field(
+        ge=1, description="Pixels as analysed: after rotation, and after scaling where that was set."
+    )
+    height: int = Field(
+        ge=1, description="Pixels as analysed: after rotation, and after scaling where that was set."
+    )
     frame_rate_hz: float = Field(gt=0, description="Average; the true times stand on every item.")
     frames: int = Field(ge=0, description="Frames that could be decoded.")
     frames_analysed: int = Field(ge=0, description="Frames in which people were looked for.")
@@ -224,8 +228,10 @@ class CoverageEntry(_Entry):
     reason: str | None
 
 
-class Report(_Entry):
-    """One analysed clip."""
+class ReportHead(_Entry):
+    """One analysed clip without its items: what stands before `tracks` in the file."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     schema_version: Literal["1.0"]
     generator: str = Field(description="Name and version of the program.")
@@ -237,12 +243,19 @@ class Report(_Entry):
     )
     alerts: list[AlertEntry]
     warnings: list[str]
+    models: list[ModelEntry]
+    timing_s: dict[str, Duration] = Field(description="Wall-clock seconds by stage.")
+    settings: dict[str, JsonValue]
     skeleton: SkeletonEntry
+
+
+class Report(ReportHead):
+    """One analysed clip."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     tracks: list[TrackEntry]
     activities: list[ActivityEntry]
     detections: DetectionSection
     holders: HolderSection
     fire: FireSection
-    models: list[ModelEntry]
-    timing_s: dict[str, Duration] = Field(description="Wall-clock seconds by stage.")
-    settings: dict[str, JsonValue]

@@ -12,8 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity.errors import OutputError, StructureError
-from activity.report import ClipAnalysis, FireReading, ModelInfo, read_report, report_schema, write_json
-from activity.report.json_report import plain_settings, round_keypoints
+from activity.report import (
+    ClipAnalysis,
+    FireReading,
+    ModelInfo,
+    read_head,
+    read_report,
+    report_schema,
+    write_json,
+)
+from activity.report.entries import plain_settings, round_keypoints
 from activity.structures import ClipSummary, Track, VideoInfo
 
 Build = Callable[..., ClipAnalysis]
@@ -84,6 +92,15 @@ def test_a_report_can_serve_as_training_input(rich_analysis: ClipAnalysis, tmp_p
         np.testing.assert_array_equal(track.frame_indices, original.frame_indices)
         np.testing.assert_allclose(track.times_s, original.times_s, atol=1e-6)
         np.testing.assert_allclose(track.keypoints[..., :2], original.keypoints[..., :2], atol=0.0501)
+
+
+def test_the_head_is_that_of_the_whole_report(rich_analysis: ClipAnalysis, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    write_json(rich_analysis, path)
+    head, whole = read_head(path), read_report(path)
+    assert head.model_dump() == {key: whole.model_dump()[key] for key in type(head).model_fields}
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=1))  # as another program may store it
+    assert read_head(path) == head
 
 
 def test_a_track_longer_than_one_chunk_is_whole(build: Build, tmp_path: Path) -> None:
@@ -212,6 +229,15 @@ def test_what_is_no_report_is_refused(content: str, message: str, tmp_path: Path
     (tmp_path / "report.json").write_text(content)
     with pytest.raises(OutputError, match=message):
         read_report(tmp_path / "report.json")
+    with pytest.raises(OutputError, match=message):
+        read_head(tmp_path / "report.json")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_bytes(b"\xff\xfe\x00")
+    for read in (read_head, read_report):
+        with pytest.raises(OutputError, match="not a report"):
+            read(tmp_path / "report.json")
 
 
 def test_a_missing_report_is_named(tmp_path: Path) -> None:
