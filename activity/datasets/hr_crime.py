@@ -161,7 +161,7 @@ def _folders(parent: Path, report: ReadingReport, known_files: tuple[str, ...] =
 
 
 def _read_video(category: str, video: Path, rate_hz: float, report: ReadingReport) -> list[Trajectory]:
-    found = []
+    found: list[Trajectory] = []
     entries = sorted(video.iterdir(), key=lambda path: (len(path.stem), path.stem))  # 2 before 10
     for entry in entries:
         if entry.suffix.lower() != ".csv" or not entry.is_file():

@@ -38,7 +38,7 @@ def summarize_clip(activities: Iterable[ActivityScore]) -> ClipSummary:
         by_track.setdefault(activity.track_id, []).append(activity)
     if not by_track:
         return ClipSummary(
-            None, None, {}, (), reason="nobody was followed for long enough to judge an activity"
+            None, None, {}, RULE, reason="nobody was followed for long enough to judge an activity"
         )
     kinds = {activity.classes for parts in by_track.values() for activity in parts}
     if len(kinds) > 1:

@@ -28,7 +28,8 @@ def body_centres(
     """
     hips = np.asarray(positions[:, _HIPS].mean(axis=1), dtype=np.float64)
     low, high = _extent(positions, present)
-    both = present[:, _HIPS].all(axis=1)
+    left, right = _HIPS
+    both = present[:, left] & present[:, right]
     return np.where(both[:, None], hips, (low + high) / 2)
 
 
@@ -46,9 +47,11 @@ def body_sizes(positions: npt.NDArray[np.float64], present: npt.NDArray[np.bool_
         [F]; NaN for a frame without any joint.
     """
     low, high = _extent(positions, present)
-    box = (high - low).max(axis=1) * TORSO_PER_BODY
-    torso = np.linalg.norm(positions[:, _SHOULDERS].mean(axis=1) - positions[:, _HIPS].mean(axis=1), axis=1)
-    whole = present[:, _SHOULDERS + _HIPS].all(axis=1)
+    box: npt.NDArray[np.float64] = (high - low).max(axis=1) * TORSO_PER_BODY
+    torso: npt.NDArray[np.float64] = np.linalg.norm(
+        positions[:, _SHOULDERS].mean(axis=1) - positions[:, _HIPS].mean(axis=1), axis=1
+    )
+    whole = np.asarray(present[:, _SHOULDERS + _HIPS].all(axis=1))
     return np.where(whole, np.maximum(torso, box), box)
 
 

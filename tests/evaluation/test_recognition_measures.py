@@ -33,7 +33,9 @@ SETTINGS = TubeletSettings(frame_rate_hz=12.0, min_observed=0.15)
 
 def prediction(category: str, *people: tuple[float, ...], group: str = "g", video: str = "v") -> Prediction:
     """A video whose people have, in each segment, the given probability of fighting."""
-    tubelet = Tubelet(track_id=1, start_s=0, end_s=2, grids=np.zeros((5, 2, 24, 3, 3)), observed=1)
+    tubelet = Tubelet(
+        track_id=1, start_s=0, end_s=2, grids=np.zeros((5, 2, 24, 3, 3), dtype=np.float32), observed=1
+    )
     scores = tuple(
         tuple(ActivityScore(number, 0, 2, CLASSES, np.array([p, 1 - p], dtype=np.float32)) for p in person)
         for number, person in enumerate(people, start=1)

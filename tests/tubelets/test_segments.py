@@ -167,9 +167,6 @@ def test_frames_without_any_joint_are_an_absence() -> None:
     tubelets = make_tubelets(track_of(times_s, keypoints), BODY)
     assert [tubelet.start_s for tubelet in tubelets] == pytest.approx([0, 4])
     assert [tubelet.end_s for tubelet in tubelets] == pytest.approx([23 / 12, 71 / 12])
-        (0, pytest.approx(23 / 12)),
-        (4, pytest.approx(71 / 12)),
-    ]
 
 
 def test_a_short_absence_is_bridged() -> None:

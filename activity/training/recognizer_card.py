@@ -1,0 +1,136 @@
+"""The model card that lies beside a recogniser's checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from activity.errors import OutputError
+from activity.training.recognizer_config import RecognizerConfig
+
+_LEVELS = ("segment", "track", "clip")
+
+
+def write_card(path: Path, config: RecognizerConfig, training: Mapping[str, Any]) -> None:
+    """Write the card of `config.checkpoint`.
+
+    Args:
+        path: The Markdown file.
+        config: What it was trained with.
+        training: The provenance that the checkpoint's header stores.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    try:
+        path.write_text(_card(config, training), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: the model card cannot be written: {error.strerror}") from error
+
+
+def _card(config: RecognizerConfig, training: Mapping[str, Any]) -> str:
+    validation, held_out = training["cross_validation"], training["held_out"]
+    classes = validation["classes"]
+    architecture = config.network.get("architecture", "bptubeformer")
+    digest = hashlib.sha256(config.checkpoint.read_bytes()).hexdigest()
+    lines = [
+        f"# {config.checkpoint.stem}",
+        "",
+        f"Names the activity of one person during one segment: {' or '.join(classes)}. Network {architecture}, "
+        f"{training['parameters']:,} parameters; segments of {config.tubelet_settings.frames} frames at "
+        f"{config.tubelet_settings.frame_rate_hz} Hz. SHA-256 `{digest}`.",
+        "",
+        "## Made by",
+        "",
+        f"`activity train recognizer --config configs/{config.checkpoint.stem}.yaml`, seed {config.seed}, "
+        f"commit `{training['commit']}`, "
+        + ", ".join(f"{name} {version}" for name, version in training["versions"].items())
+        + ".",
+        "",
+        "## Data",
+        "",
+        *_data(config, training),
+        "",
+        "## How good",
+        "",
+        f"Balanced accuracy; intervals are 95 % of a bootstrap over sources. Chance is {1 / len(classes):.2f}.",
+        "",
+        f"**Cross-validation** of the recipe, {validation['protocol']}. Fold seeds {list(config.fold_seeds)}:",
+        "",
+        "| level | n | first seed | interval | all seeds, mean ± standard deviation |",
+        "| --- | --- | --- | --- | --- |",
+        *(_row(level, validation) for level in _LEVELS),
+        f"| floor: random forest on speeds and extents, by clip | {validation['clip']['n']} | "
+        f"{validation['floor']['balanced_accuracy'][0]:.3f} | | {_mean(validation['floor'])} |",
+        "",
+        f"Clips: confusion (rows truth, columns answer, {', '.join(classes)}) {validation['confusion']}; "
+        f"{validation['without_tracks']} clips have no usable trajectory and count as what is then answered.",
+        "",
+        *_held_out(held_out),
+        "The checkpoint itself was trained on all sources that are not held out: measured on those, it looks better "
+        "than it is. `activity evaluate recognizer` says how many of the measured videos it has seen.",
+        "",
+        f"The rule from people to clip: {validation['clip_rule']}.",
+        "",
+        "## What it cannot do",
+        "",
+        "- The label of a training trajectory is its clip's: bystanders of a fight were taught as fighting, so the "
+        "answer for a single person is less to be trusted than that for the clip.",
+        "- It sees one person at a time, as 17 joints: no objects, no distance between people, no sound. A dance, a "
+        "hug or a fall may look like a fight; a fight in which joints are hidden may look like nothing.",
+        "- A few hundred clips of about two seconds from a few dozen places taught it. Expect less elsewhere, and do "
+        "not act on its answer without a person looking at the video.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _data(config: RecognizerConfig, training: Mapping[str, Any]) -> list[str]:
+    reading = training["reading"]
+    text = [
+        f"Trajectories of {len(training['videos'])} clips to learn from ({reading['files']} people in all files, "
+        f"{reading['rows']} rows, {reading['gaps']} gaps, {reading['damaged_rows']} files with damaged rows, "
+        f"{reading['unreadable_files']} unreadable files)."
+    ]
+    if config.data_statement:
+        text.append(config.data_statement)
+    return text
+
+
+def _held_out(figures: Mapping[str, Any] | None) -> list[str]:
+    if figures is None:
+        return []
+    return [
+        f"**Held-out sources**, never trained on, this checkpoint, {figures['clip']['n']} clips:",
+        "",
+        "| level | n | balanced accuracy | interval |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {level} | {figures[level]['n']} | {_number(figures[level]['balanced_accuracy'])} | "
+            f"{_interval(figures[level]['interval'])} |"
+            for level in _LEVELS
+        ),
+        "",
+    ]
+
+
+def _row(level: str, validation: Mapping[str, Any]) -> str:
+    figures = validation[level]
+    return (
+        f"| {level} | {figures['n']} | {_number(figures['balanced_accuracy'])} | {_interval(figures['interval'])} | "
+        f"{_mean(validation['seeds'][level])} |"
+    )
+
+
+def _mean(spread: Mapping[str, Any]) -> str:
+    return f"{spread['mean']:.3f} ± {spread['standard_deviation']:.3f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(interval: list[float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"

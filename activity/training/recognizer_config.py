@@ -1,0 +1,135 @@
+"""What `activity train recognizer --config FILE` can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from activity.errors import ConfigurationError
+from activity.recognition.architectures import NetworkConfig, network_config
+from activity.tubelets import TubeletSettings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSection(_Section):
+    """Which people the recogniser learns from."""
+
+    trajectories: Path = Field(
+        description="Folder in the layout of HR-Crime: <Category>/<video>/<person>.csv."
+    )
+    sources: Path | None = Field(
+        None,
+        description="CSV with the columns clip and source: clips of one source stay on one side of every split, and "
+        "held-out sources are kept from training. null lets every video be its own source and holds none out.",
+    )
+    frame_rate_hz: float = Field(
+        30.0, gt=0, le=240, description="Frames a second where videos.json says nothing."
+    )
+    skip_normal: bool = Field(
+        False, description='Leave out categories with "Normal" in the name, as the paper does.'
+    )
+    train_stride: int = Field(
+        3, ge=1, le=600, description="Frames between the starts of two training segments."
+    )
+
+
+class AugmentationSection(_Section):
+    """How training segments are varied; amounts are drawn anew for every segment and epoch."""
+
+    mirror: Share = Field(
+        0.5, description="Share of segments that are mirrored, left and right joints swapped."
+    )
+    rotation_rad: float = Field(
+        0.15, ge=0, le=3.2, description="Largest rotation about the body centre, in radians."
+    )
+    scale: float = Field(0.12, ge=0, lt=1, description="Largest relative change of size.")
+    joint_noise: float = Field(
+        0.02, ge=0, le=1, description="Standard deviation of joint noise, in body sizes."
+    )
+    joint_dropout: Share = Field(
+        0.05, description="Share of segments x joints that go missing for the whole segment."
+    )
+    shortest_crop: float = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="Shortest share of the segment's time that is stretched to its whole length.",
+    )
+
+
+class OptimizationSection(_Section):
+    """AdamW with warm-up and cosine decay; the exponential moving average of the weights is what is kept."""
+
+    epochs: int = Field(30, ge=1, le=10000, description="Passes; one pass draws as many clips as there are.")
+    clips_per_batch: int = Field(16, ge=1, le=4096, description="Clips drawn for one step, classes evenly.")
+    segments_per_clip: int = Field(4, ge=1, le=256, description="Segments drawn from each clip.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Highest learning rate.")
+    betas: tuple[float, float] = Field((0.9, 0.98), description="AdamW's betas.")
+    weight_decay: float = Field(0.05, ge=0, le=1, description="Decoupled weight decay.")
+    warmup: Share = Field(0.1, description="Share of the steps in which the rate rises.")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the label given to all classes.")
+    clip_loss: Share = Field(
+        0.5, description="Weight of the loss on the clip's pooled answer; the rest goes to single segments."
+    )
+    average_decay: float = Field(
+        0.99, ge=0, lt=1, description="Decay of the moving average of the weights, per step."
+    )
+    gradient_norm: float = Field(1.0, gt=0, le=1000, description="Longest gradient.")
+
+
+class RecognizerConfig(_Section):
+    """One recogniser: data, segments, network, training."""
+
+    kind: Literal["recognizer"] = "recognizer"
+    checkpoint: Path = Field(description="Where the trained recogniser is written, a .safetensors file.")
+    data: DataSection
+    data_statement: str = Field(
+        "", description="For the model card: where the data come from, and their licence."
+    )
+    tubelets: dict[str, Any] = Field(default_factory=dict, description="Fields of TubeletSettings.")
+    network: dict[str, Any] = Field(
+        default_factory=dict,
+        description="architecture (bptubeformer, st_tran, t_tran) and the fields of its configuration; classes and "
+        "frames follow from the data and the tubelets.",
+    )
+    augmentation: AugmentationSection = Field(default_factory=AugmentationSection)
+    optimization: OptimizationSection = Field(default_factory=OptimizationSection)
+    folds: int = Field(5, ge=2, le=100, description="Folds of the cross-validation, grouped by source.")
+    fold_seeds: tuple[int, ...] = Field(
+        (0,), min_length=1, description="One whole cross-validation for each seed."
+    )
+    seed: int = Field(0, ge=0, description="Of initial weights, batches and augmentation.")
+    threads: int = Field(1, ge=1, le=256, description="Threads that training uses.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        try:
+            _ = self.tubelet_settings, self.network_config(2)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def tubelet_settings(self) -> TubeletSettings:
+        """How tracks are cut, in training (but for the stride) and in use."""
+        return TubeletSettings.from_mapping(self.tubelets)
+
+    def network_config(self, classes: int) -> NetworkConfig:
+        """The network's shape for a number of classes."""
+        values = {key: value for key, value in self.network.items() if key != "architecture"}
+        for given in ("classes", "frames"):
+            if given in values:
+                raise ConfigurationError(
+                    f"network.{given} follows from the data and the tubelets: leave it out"
+                )
+        return network_config(
+            self.network.get("architecture", "bptubeformer"),
+            {**values, "classes": classes, "frames": self.tubelet_settings.frames},
+        )
