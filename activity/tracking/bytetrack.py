@@ -35,9 +35,9 @@ class ByteTrackPoseTracker:
         frame_rate_hz: float,
         max_gap_s: float = 1.2,
         confirm_hits: int = 2,
-        high_score: float = 0.4,
-        start_score: float = 0.4,
-        least_iou: float = 0.3,
+        high_score: float = 0.2,
+        start_score: float = 0.2,
+        least_iou: float = 0.2,
     ) -> None:
         # imported here because it takes seconds to load, and only those who choose it should wait
         import supervision  # noqa: PLC0415

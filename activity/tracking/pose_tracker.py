@@ -74,7 +74,8 @@ class PoseTracker:
         high_score: Least score of a pose that can start a person.
         low_score: Least score of a pose that can continue one.
         pose_weight: Share of the pose in the similarity, 0 to 1; the box has the rest.
-        least_similarity: Pairs less alike are never assigned.
+        least_similarity: People and poses of at least `high_score` less alike than this are not assigned.
+        weak_similarity: The same for weaker poses, many of which are nobody.
         coasting_s: Time in which the speed of an unseen person falls to 1/e.
 
     Raises:
@@ -87,10 +88,11 @@ class PoseTracker:
         frame_rate_hz: float,
         max_gap_s: float = 1.2,
         confirm_hits: int = 3,
-        high_score: float = 0.4,
-        low_score: float = 0.1,
+        high_score: float = 0.2,
+        low_score: float = 0.08,
         pose_weight: float = 0.8,
         least_similarity: float = 0.2,
+        weak_similarity: float = 0.35,
         coasting_s: float = 0.6,
     ) -> None:
         for name, value, low, high in (
@@ -101,6 +103,7 @@ class PoseTracker:
             ("low_score", low_score, 0, high_score),
             ("pose_weight", pose_weight, 0, 1),
             ("least_similarity", least_similarity, 1e-6, 1),
+            ("weak_similarity", weak_similarity, 1e-6, 1),
             ("coasting_s", coasting_s, 1e-6, 3600),
         ):
             if not low <= value <= high:
@@ -110,6 +113,7 @@ class PoseTracker:
         self._confirm_hits = confirm_hits
         self._high_score, self._low_score = high_score, low_score
         self._pose_weight, self._least_similarity = pose_weight, least_similarity
+        self._weak_similarity = weak_similarity
         self._coasting_s = coasting_s
         self._order = FrameOrder()
         self._people: list[_Person] = []
@@ -176,8 +180,8 @@ class PoseTracker:
             int(i)
             for i in np.flatnonzero((poses.scores < self._high_score) & (poses.scores >= self._low_score))
         ]
-        self._match(poses, strong, owners)
-        self._match(poses, weak, owners)
+        self._match(poses, strong, owners, least=self._least_similarity)
+        self._match(poses, weak, owners, least=self._weak_similarity)
         self._match_by_distance(poses, strong, owners)
         for index, person in owners.items():
             person.motion.correct(poses.boxes[index])
@@ -186,7 +190,9 @@ class PoseTracker:
                 owners[index] = self._begin(poses, index, time_s)
         return owners
 
-    def _match(self, poses: Poses, candidates: list[int], owners: dict[int, _Person]) -> None:
+    def _match(
+        self, poses: Poses, candidates: list[int], owners: dict[int, _Person], *, least: float
+    ) -> None:
         """Assign free candidates to free people by box and pose."""
         free = self._without(owners)
         indices = [index for index in candidates if index not in owners]
@@ -199,7 +205,7 @@ class PoseTracker:
             poses.keypoints[indices],
             pose_weight=self._pose_weight,
         )
-        for row, column in assign(similarity, least=self._least_similarity):
+        for row, column in assign(similarity, least=least):
             owners[indices[column]] = free[row]
 
     def _without(self, owners: dict[int, _Person]) -> list[_Person]:

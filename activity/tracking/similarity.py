@@ -30,7 +30,7 @@ def pose_similarity(
     Args:
         first: [A, 17, 3], x and y in pixels and confidence; 0 is missing.
         second: [B, 17, 3], likewise.
-        areas: [B], scale of each second person in square pixels.
+        areas: [A, B], scale of each pair in square pixels.
         sigma_scale: Factor on the sigmas of COCO.
 
     Returns:
@@ -39,7 +39,7 @@ def pose_similarity(
     common = (first[:, None, :, 2] > 0) & (second[None, :, :, 2] > 0)  # (A, B, 17)
     squared = ((first[:, None, :, :2].astype(np.float64) - second[None, :, :, :2]) ** 2).sum(axis=3)
     variances = (2 * COCO_SIGMAS * sigma_scale) ** 2  # (17,)
-    likeness = np.exp(-squared / (2 * variances * (areas[None, :, None] + np.spacing(1))))
+    likeness = np.exp(-squared / (2 * variances * (areas[..., None] + np.spacing(1))))
     count = common.sum(axis=2)
     total = np.where(common, likeness, 0).sum(axis=2)
     mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
@@ -57,12 +57,13 @@ def person_similarity(
     """Box overlap and pose similarity as one number in [0, 1], [A, B].
 
     The pose counts `pose_weight` where eight or more joints are common, proportionally less where fewer
-    are, and the box the rest.
+    are, and the box the rest. The smaller of two people is their scale: a bloated box is like nobody.
     """
     overlap = box_iou(boxes, other_boxes)
     if pose_weight == 0 or overlap.size == 0:
         return overlap
-    likeness, common = pose_similarity(keypoints, other_keypoints, box_area(other_boxes))
+    areas = np.minimum(box_area(boxes)[:, None], box_area(other_boxes)[None, :])
+    likeness, common = pose_similarity(keypoints, other_keypoints, areas)
     weight = pose_weight * np.minimum(1, common / _FULL_TRUST_JOINTS)
     blended: npt.NDArray[np.float64] = (1 - weight) * overlap + weight * likeness
     return blended

@@ -17,13 +17,13 @@ def pose(*, x: float = 0, y: float = 0) -> npt.NDArray[np.float64]:
 
 
 def test_a_pose_is_fully_like_itself() -> None:
-    likeness, common = pose_similarity(pose(), pose(), np.array([100.0]))
+    likeness, common = pose_similarity(pose(), pose(), np.array([[100.0]]))
     assert (likeness.item(), common.item()) == (1.0, 17)
 
 
 def test_likeness_falls_with_the_distance_of_each_joint_as_in_oks() -> None:
     # 3-4-5: every joint is 5 px away, area 900, sigmas as they stand
-    likeness, _ = pose_similarity(pose(), pose(x=3, y=4), np.array([900.0]), sigma_scale=1)
+    likeness, _ = pose_similarity(pose(), pose(x=3, y=4), np.array([[900.0]]), sigma_scale=1)
     by_hand = np.mean([np.exp(-25 / (2 * 900 * (2 * sigma) ** 2)) for sigma in COCO_SIGMAS])
     assert likeness.item() == pytest.approx(by_hand)
 
@@ -33,7 +33,7 @@ def test_only_joints_that_both_have_count() -> None:
     second[0, 5, 0] = 0  # one shoulder agrees
     first[0, 6:, 2] = 0
     second[0, :5, 2] = 0
-    likeness, common = pose_similarity(first, second, np.array([100.0]))
+    likeness, common = pose_similarity(first, second, np.array([[100.0]]))
     assert (likeness.item(), common.item()) == (1.0, 1)
 
 
@@ -41,7 +41,7 @@ def test_without_a_common_joint_there_is_no_likeness() -> None:
     first, second = pose(), pose()
     first[0, 8:, 2] = 0
     second[0, :8, 2] = 0
-    likeness, common = pose_similarity(first, second, np.array([100.0]))
+    likeness, common = pose_similarity(first, second, np.array([[100.0]]))
     assert (likeness.item(), common.item()) == (0.0, 0)
 
 
