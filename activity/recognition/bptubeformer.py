@@ -43,6 +43,8 @@ class BPTubeFormerConfig:
         dropout: On both residual branches of every block, in [0, 1).
         velocity: Feed the differences between frames as two more channels (not in the paper). The difference is
             0 in the first frame and wherever either of the two positions is missing, that is exactly 0, 0.
+        velocity_gain: What the differences are multiplied by; the segment's frame rate makes them units a second,
+            about as large as the positions.
 
     Raises:
         ConfigurationError: If a value is out of bounds or the values do not fit each other.
@@ -59,6 +61,7 @@ class BPTubeFormerConfig:
     mlp_ratio: int = 2
     dropout: float = 0.1
     velocity: bool = False
+    velocity_gain: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("kernel", "stride"):
@@ -69,6 +72,8 @@ class BPTubeFormerConfig:
         for name in ("classes", "frames", "channels", "part_depth", "body_depth", "heads", "mlp_ratio"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"network.{name}: expected 1 or more, got {getattr(self, name)}")
+        if not 0 < self.velocity_gain < 1e6:
+            raise ConfigurationError(f"network.velocity_gain: expected more than 0, got {self.velocity_gain}")
         if not 0 <= self.dropout < 1:
             raise ConfigurationError(f"network.dropout: expected a share in [0, 1), got {self.dropout}")
         if self.kernel[0] > self.frames or max(self.kernel[1:]) > GRID_SIDE:
@@ -215,7 +220,7 @@ class BPTubeFormer(nn.Module):
     ) -> Tensor:
         check_grids(grids, self.config.frames)
         if self.config.velocity:
-            grids = torch.cat([grids, velocities(grids)], dim=2)  # (B, 5, 4, T, 3, 3)
+            grids = torch.cat([grids, self.config.velocity_gain * velocities(grids)], dim=2)  # (B, 5, 4, T, 3, 3)
         tokens = [self.class_token.expand(len(grids), 1, -1)]
         for part in range(PARTS):
             x = self.embedders[part](grids[:, part])  # (B, d, t, h, w)

@@ -118,7 +118,9 @@ def test_a_network_with_velocities_reads_four_channels() -> None:
             classes=2, kernel=(8, 3, 3), stride=(8, 3, 3), part_depth=1, body_depth=1, velocity=True
         )
     )
-    assert {tuple(network.state_dict()[f"embedders.{part}.weight"].shape) for part in range(5)} == {(32, 4, 8, 3, 3)}
+    assert {tuple(network.state_dict()[f"embedders.{part}.weight"].shape) for part in range(5)} == {
+        (32, 4, 8, 3, 3)
+    }
     assert network(grids(2)).shape == (2, 2)
 
 
@@ -146,6 +148,7 @@ def test_grids_of_another_shape_are_refused_with_both_shapes(shape: tuple[int, .
         ({"kernel": (2, 3)}, "network.kernel: expected three whole numbers"),
         ({"heads": 5}, "network.heads: 5 does not divide"),
         ({"dropout": 1.0}, "network.dropout"),
+        ({"velocity_gain": 0.0}, "network.velocity_gain: expected more than 0"),
     ],
 )
 def test_a_network_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
