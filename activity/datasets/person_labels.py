@@ -131,14 +131,13 @@ def label_images(
     """
     cache.mkdir(parents=True, exist_ok=True)
     for name, frame, image in images:
-        stem = name.replace("/", "__") + ("" if frame is None else f"__{frame:05d}")
-        record = cache / f"{stem}.json"
+        record = record_path(cache, name, frame)
         if not record.is_file():
             scale = min(1.0, longest_side_px / max(image.shape[:2]))
             size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
             kept = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
             found = find_people_in_tiles(detector, image, tilings=tilings)
-            cv2.imwrite(str(cache / f"{stem}.jpg"), kept[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+            cv2.imwrite(str(record.with_suffix(".jpg")), kept[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
             entry = {
                 "name": name,
                 "frame": frame,
@@ -150,6 +149,11 @@ def label_images(
             partial.write_text(json.dumps(entry), encoding="utf-8")
             partial.rename(record)
         yield name
+
+
+def record_path(cache: Path, name: str, frame: int | None) -> Path:
+    """Where `label_images` keeps what it found in one image."""
+    return cache / (name.replace("/", "__") + ("" if frame is None else f"__{frame:05d}") + ".json")
 
 
 def read_labelled_images(cache: Path) -> list[CachedImage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -13,6 +14,7 @@ from activity.structures import box_iou
 
 PADDING_GRAY = 114
 """Gray level around a letterboxed image, the one that YOLOX was trained with."""
+_INPUT_AREA = 0.6  # of a square of the long side: that of 640x384
 _LARGEST_LOG_SIZE = 12.0  # exp(12) cells is wider than any image; beyond it float32 overflows
 
 
@@ -42,18 +44,22 @@ class Letterbox(NamedTuple):
 
 
 def fitted_size(height: int, width: int, *, long_side: int, multiple: int = 32) -> tuple[int, int]:
-    """Height and width of the smallest input whose longer side is `long_side` and that holds the whole image.
+    """Height and width of the input for an image: about as many pixels whatever its aspect.
+
+    The image is scaled so that its longer side is `long_side` or, where that makes more than
+    ``0.6 long_side^2`` pixels, so that it has that many: a square or an upright image costs what one of
+    16:9 costs. The input is the smallest that holds it.
 
     Args:
         height: Image pixels down.
         width: Image pixels across.
-        long_side: Input pixels along the image's longer side; a multiple of `multiple`.
+        long_side: Input pixels along the longer side of an image of 16:9; a multiple of `multiple`.
         multiple: The network's coarsest stride.
 
-    >>> fitted_size(1080, 1920, long_side=640), fitted_size(1, 8000, long_side=640)
-    ((384, 640), (32, 640))
+    >>> fitted_size(1080, 1920, long_side=640), fitted_size(480, 640, long_side=640)
+    ((384, 640), (448, 576))
     """
-    scale = long_side / max(height, width)
+    scale = min(long_side / max(height, width), math.sqrt(_INPUT_AREA * long_side**2 / (height * width)))
 
     def round_up(length: int) -> int:
         return max(multiple, -(-round(length * scale) // multiple) * multiple)

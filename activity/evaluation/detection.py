@@ -182,6 +182,22 @@ def measure_detections(
     )
 
 
+def measure_rates(
+    truths: Sequence[TrueObjects], found: Sequence[Detections], *, label: str, score_threshold: float
+) -> Rates:
+    """Rates of one class at one threshold; much quicker than all of `measure_detections`.
+
+    Raises:
+        DatasetError: If the two differ in length, or no image holds an object of this class.
+    """
+    if len(truths) != len(found):
+        raise DatasetError(f"found: expected detections for {len(truths)} images, got {len(found)}")
+    match = _count_matches(truths, found, label, score_threshold)
+    if not match.objects:
+        raise DatasetError(f"no image holds an object of the class {label!r}")
+    return _rates([match])
+
+
 @dataclass(frozen=True, slots=True)
 class _Matches:
     overlaps: tuple[float, ...]

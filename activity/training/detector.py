@@ -19,7 +19,8 @@ from activity.detection import COCO_LABELS
 from activity.errors import ConfigurationError
 from activity.networks.yolox import Yolox, load_onnx_weights
 from activity.training.detector_augmentation import compose
-from activity.training.detector_export import export_detector
+from activity.training.detector_calibration import calibrate_thresholds
+from activity.training.detector_export import export_detector, state_thresholds
 from activity.training.detector_labels import prepare_labels
 from activity.training.detector_loss import Cells, Objects, cells_of_input, detection_loss
 from activity.training.detector_samples import LABELS, DetectorSample, read_samples
@@ -65,6 +66,11 @@ class DetectorConfig(BaseModel):
     input_long_side: int = Field(
         640, ge=32, multiple_of=32, description="pixels along an image's longer side"
     )
+    calibration_pictures: int = Field(
+        400,
+        ge=1,
+        description="training pictures of the collections weapons and clips that choose the thresholds",
+    )
     threads: int = Field(1, ge=1, description="threads of the training process")
     seed: int = Field(0, ge=0, description="of every random choice")
     save_every: int = Field(50, ge=1, description="steps between two resumable states")
@@ -78,7 +84,7 @@ def train(config: DetectorConfig, *, run_directory: Path) -> Path:
         run_directory: Where the resumable state and the TensorBoard curves go.
 
     Returns:
-        The ONNX file. Its score thresholds are still those of a first guess: see `calibrate_detector`.
+        The ONNX file, with the score thresholds inside.
 
     Raises:
         DatasetError: If a collection is missing or damaged.
@@ -117,13 +123,22 @@ def train(config: DetectorConfig, *, run_directory: Path) -> Path:
             if run.steps_done % config.save_every == 0:
                 run.save()
     run.save()
-    return export_detector(
+    export_detector(
         run.averaged,
         config.checkpoint,
         labels=LABELS,
         score_thresholds=dict.fromkeys(LABELS, 0.3),
         input_long_side=config.input_long_side,
     )
+    thresholds = calibrate_thresholds(
+        config.checkpoint,
+        [sample for pool in pools.values() for sample in pool],
+        count=config.calibration_pictures,
+        seed=config.seed,
+        threads=config.threads,
+    )
+    state_thresholds(config.checkpoint, thresholds)
+    return config.checkpoint
 
 
 def initial_network(weights: Path) -> Yolox:
@@ -231,7 +246,7 @@ def draw_batch(
     shares = np.array([config.shares[name] for name in names])
     images, objects = [], []
     for _ in range(config.batch_size):
-        count = int(random.choice([1, 2, 4], p=[0.45, 0.15, 0.4]))
+        count = int(random.choice([1, 2, 4], p=[0.6, 0.2, 0.2]))
         drawn = []
         for name in random.choice(names, size=count, p=shares / shares.sum()):
             pool = pools[str(name)]

@@ -19,7 +19,7 @@ from activity.training.detector_samples import DetectorSample
 _LEAST_VISIBLE: Final = 0.4
 _LEAST_IGNORED: Final = 0.05
 _LEAST_SIDE_PX: Final = 6.0
-_SCALES: Final = {1: (0.7, 1.9), 2: (0.75, 1.9), 4: (0.8, 2.0)}
+_SCALES: Final = {1: (0.75, 2.0), 2: (0.9, 2.6), 4: (1.0, 3.2)}
 """Size of an image against that of its window, by the number of images on the canvas."""
 
 Image = npt.NDArray[np.uint8]

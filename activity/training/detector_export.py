@@ -86,3 +86,23 @@ def export_detector(
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
     return path
+
+
+def state_thresholds(path: Path, score_thresholds: Mapping[str, float]) -> None:
+    """Write other score thresholds into an exported detector.
+
+    Raises:
+        OutputError: If the file cannot be rewritten.
+    """
+    import onnx  # noqa: PLC0415
+
+    try:
+        model = onnx.load(str(path))
+        metadata = {entry.key: entry.value for entry in model.metadata_props}
+        metadata["score_thresholds"] = json.dumps(dict(score_thresholds))
+        onnx.helper.set_model_props(model, metadata)
+        partial = path.with_suffix(".partial.onnx")
+        onnx.save(model, str(partial))
+        os.replace(partial, path)  # noqa: PTH105  # atomic on every platform
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error

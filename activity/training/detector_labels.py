@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from activity.datasets.person_labels import TILINGS, label_images, read_clip_frames
+from activity.datasets.person_labels import TILINGS, label_images, read_clip_frames, record_path
 from activity.datasets.rendered import random_scene
 from activity.detection import COCO_LABELS, YoloxDetector
 from activity.errors import DatasetError
@@ -52,7 +52,11 @@ def prepare_labels(
         teacher, labels=COCO_LABELS, score_threshold=thresholds, iou_threshold=0.6, threads=threads
     )
     write_rendered_scenes(cache / "rendered", count=rendered_scenes, seed=seed)
-    frames = read_clip_frames(data / "clips", _frames_of_clips(data / "people/annotations.json"))
+    wanted = {
+        name: {frame for frame in frames if not record_path(cache / "clips", name, frame).is_file()}
+        for name, frames in _frames_of_clips(data / "people/annotations.json").items()
+    }
+    frames = read_clip_frames(data / "clips", {name: missing for name, missing in wanted.items() if missing})
     searches = {
         "clips": label_images(
             detector, frames, cache=cache / "clips", tilings=TILINGS, longest_side_px=_LONGEST_SIDE_PX
@@ -61,14 +65,14 @@ def prepare_labels(
     for name, (folder, step, tilings) in _PHOTO_FOLDERS.items():
         searches[name] = label_images(
             detector,
-            _read_photographs(data / folder, step),
+            _read_photographs(data / folder, step, cache / name),
             cache=cache / name,
             tilings=tilings,
             longest_side_px=_LONGEST_SIDE_PX,
         )
     for name, search in searches.items():
         count = sum(1 for _ in search)
-        LOG.info("%s: %d pictures searched for people", name, count)
+        LOG.info("%s: %d more pictures searched for people", name, count)
 
 
 def write_rendered_scenes(folder: Path, *, count: int, seed: int) -> None:
@@ -118,10 +122,15 @@ def _frames_of_clips(annotations: Path) -> dict[str, set[int]]:
     return {name: set(frames[min(2, len(frames) - 1) :: _FRAME_STEP]) for name, frames in wanted.items()}
 
 
-def _read_photographs(folder: Path, step: int) -> Iterator[tuple[str, None, npt.NDArray[np.uint8]]]:
+def _read_photographs(
+    folder: Path, step: int, cache: Path
+) -> Iterator[tuple[str, None, npt.NDArray[np.uint8]]]:
+    """Yield name and RGB pixels of every `step`th image that has no record under `cache` yet."""
     if not folder.is_dir():
         raise DatasetError(f"{folder}: expected a folder of images")
     for path in sorted(folder.iterdir())[::step]:
+        if record_path(cache, path.name, None).is_file():
+            continue
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is not None:
             yield path.name, None, np.ascontiguousarray(image[..., ::-1], np.uint8)

@@ -15,9 +15,10 @@ STRIDES = (8, 16, 32)
     ("height", "width", "expected"),
     [
         pytest.param(360, 640, (384, 640), id="16:9, rounded up from 360"),
-        pytest.param(480, 640, (480, 640), id="4:3 needs no rounding"),
+        # 0.6 x 640^2 = 245,760 pixels; 640 x 480 shrinks by sqrt(245,760 / 307,200) = 0.894 to 572 x 429
+        pytest.param(480, 640, (448, 576), id="4:3 has as many pixels"),
         pytest.param(1920, 1080, (640, 384), id="upright"),
-        pytest.param(1, 1, (640, 640), id="one pixel"),
+        pytest.param(1, 1, (512, 512), id="one pixel: 496 rounded up"),
         pytest.param(1, 8000, (32, 640), id="a line: at least one cell of the coarsest level"),
     ],
 )
