@@ -125,8 +125,8 @@ def _add_leg(solids: Solids, person: Person, joints: Joints, side: int) -> None:
     frame = joints.leg_frames[side]
     front = frame[:, 0]
     hip, knee, ankle = joints.hips[side], joints.knees[side], joints.ankles[side]
-    wide = outfit.trouser_width
     bare = outfit.trouser_length  # share of the leg that is covered, 1 at the ankle
+    wide = outfit.trouser_width if bare >= 0.95 else 0.97
     upper = replace(
         outfit.trousers, split=min(bare / 0.5, 2.0) if bare < 0.5 else 2.0, second=outfit.skin.colour
     )
@@ -135,10 +135,9 @@ def _add_leg(solids: Solids, person: Person, joints: Joints, side: int) -> None:
     lower = outfit.trousers if bare >= 0.95 else replace(outfit.skin, split=2.0)
     solids.add_cone(hip, knee, 0.050 * r, 0.033 * r * wide, upper, forward=front)
     calf = knee + (ankle - knee) * 0.3 - front * 0.008 * h
-    girth = wide if bare >= 0.95 else 0.95
-    solids.add_cone(knee, calf, 0.032 * r * girth, 0.033 * r * girth, lower, forward=front)
+    solids.add_cone(knee, calf, 0.032 * r * wide, 0.033 * r * wide, lower, forward=front)
     end = 0.023 * r if bare < 0.95 else 0.027 * r * wide**1.5
-    solids.add_cone(calf, ankle - (ankle - calf) * 0.03, 0.033 * r * girth, end, lower, forward=front)
+    solids.add_cone(calf, ankle - (ankle - calf) * 0.03, 0.033 * r * wide, end, lower, forward=front)
     toe, heel = joints.toes[side], joints.heels[side]
     up = cross(toe - heel, frame[:, 1])
     ball = heel + (toe - heel) * 0.62

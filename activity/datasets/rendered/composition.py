@@ -97,7 +97,10 @@ class Composition:
         if len(covered.samples) == 0:
             return np.asarray(light, np.float32)
         near = np.minimum(self.depth[::SUPERSAMPLING, ::SUPERSAMPLING], 60)
-        hollow = 1 - 0.35 * np.clip((near - cv2.blur(near, (13, 13))) / 0.25, 0, 1)
+        # Gaps between limbs get less light; a body well before another leaves no rim on it.
+        gap = np.maximum(near - cv2.blur(near, (13, 13)), 0)
+        gap[np.array([*self.owner, -1])[self.solid[::SUPERSAMPLING, ::SUPERSAMPLING]] < 0] = 0
+        hollow = 1 - 0.3 * np.minimum(gap / 0.2, 1) * np.clip(1.5 - gap / 0.3, 0, 1)
         depth = self.depth.ravel()[covered.samples]
         colours = shade(
             self.rays.reshape(2, -1)[:, covered.samples],

@@ -6,6 +6,8 @@ radians, times in seconds, phases in cycles.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from activity.datasets.rendered.posture import LEFT, RIGHT, Posture
@@ -266,4 +268,21 @@ def bend_down(depth: float) -> Posture:
     posture.legs[:, 3] = 0.1 + 0.5 * depth
     posture.arms[:, 0] = 0.2 + 1.2 * depth
     posture.arms[:, 3] = 0.3
+    return posture
+
+
+ARM_LIMITS: Final = (np.array([-0.7, 0.0, -0.6, 0.05]), np.array([2.6, 1.5, 1.2, 2.3]))
+"""Least and greatest flexion, abduction, rotation and elbow of random arms."""
+
+
+def vary(posture: Posture, rng: np.random.Generator, amount: float = 1.0) -> Posture:
+    """Loosen a posture by small random angles, and sometimes let one arm do something else."""
+    posture.arms += rng.normal(0, 0.12 * amount, (2, 4))
+    posture.arms[:, 3] = np.clip(posture.arms[:, 3], 0.03, 2.5)
+    posture.legs[:, :3] += rng.normal(0, 0.05 * amount, (2, 3))
+    posture.legs[:, 3] = np.clip(posture.legs[:, 3] + rng.normal(0, 0.06 * amount, 2), 0.0, 2.4)
+    posture.spine += rng.normal(0, [0.06, 0.05, 0.1]) * amount
+    posture.head += rng.normal(0, [0.15, 0.08, 0.3]) * amount
+    if amount >= 1 and rng.uniform() < 0.2:
+        posture.arms[int(rng.integers(2))] = rng.uniform(*ARM_LIMITS)
     return posture

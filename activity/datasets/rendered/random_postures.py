@@ -10,14 +10,13 @@ import numpy as np
 from activity.datasets.rendered import motions
 from activity.datasets.rendered.posture import Posture, blend
 
-_LOW_ARM, _HIGH_ARM = np.array([-0.7, 0.0, -0.6, 0.05]), np.array([2.6, 1.5, 1.2, 2.3])
 _LOW_LEG, _HIGH_LEG = np.array([-0.4, 0.0, -0.1, 0.02, -0.4]), np.array([1.3, 0.5, 0.5, 1.6, 0.3])
 
 
 def random_angles(rng: np.random.Generator) -> Posture:
     """Joint angles drawn within the limits of a healthy adult; one leg carries the body."""
     posture = Posture()
-    posture.arms[:] = rng.uniform(_LOW_ARM, _HIGH_ARM, (2, 4))
+    posture.arms[:] = rng.uniform(*motions.ARM_LIMITS, (2, 4))
     posture.legs[:] = rng.uniform(_LOW_LEG, _HIGH_LEG, (2, 5)) * rng.uniform(0.2, 1.0)
     carrying = int(rng.integers(2))
     posture.legs[carrying] = [rng.uniform(-0.15, 0.4), rng.uniform(0, 0.2), 0.2, rng.uniform(0.02, 0.5), 0.0]
@@ -25,19 +24,6 @@ def random_angles(rng: np.random.Generator) -> Posture:
     posture.head[:] = rng.normal([0.1, 0, 0], [0.3, 0.15, 0.5])
     posture.lean = rng.normal(0.05, 0.18)
     posture.roll = rng.normal(0, 0.08)
-    return posture
-
-
-def vary(posture: Posture, rng: np.random.Generator, amount: float = 1.0) -> Posture:
-    """Loosen a posture by small random angles, and sometimes let one arm do something else."""
-    posture.arms += rng.normal(0, 0.12 * amount, (2, 4))
-    posture.arms[:, 3] = np.clip(posture.arms[:, 3], 0.03, 2.5)
-    posture.legs[:, :3] += rng.normal(0, 0.05 * amount, (2, 3))
-    posture.legs[:, 3] = np.clip(posture.legs[:, 3] + rng.normal(0, 0.06 * amount, 2), 0.0, 2.4)
-    posture.spine += rng.normal(0, [0.06, 0.05, 0.1]) * amount
-    posture.head += rng.normal(0, [0.15, 0.08, 0.3]) * amount
-    if amount >= 1 and rng.uniform() < 0.2:
-        posture.arms[int(rng.integers(2))] = rng.uniform(_LOW_ARM, _HIGH_ARM)
     return posture
 
 
@@ -75,4 +61,6 @@ _SHARES: Final = np.array([share for share, _ in _DRAWS]) / sum(share for share,
 def random_posture(rng: np.random.Generator) -> Posture:
     """A posture of one person alone; heading and place are left at zero."""
     draw = _DRAWS[int(rng.choice(len(_DRAWS), p=_SHARES))][1]
-    return vary(draw(rng, float(rng.uniform(0, 20)), float(rng.uniform(0, 1)), int(rng.integers(2))), rng)
+    return motions.vary(
+        draw(rng, float(rng.uniform(0, 20)), float(rng.uniform(0, 1)), int(rng.integers(2))), rng
+    )

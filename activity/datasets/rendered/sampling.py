@@ -12,7 +12,7 @@ from activity.datasets.rendered.furniture import add_furniture
 from activity.datasets.rendered.kinematics import place_joints
 from activity.datasets.rendered.lighting import Lighting
 from activity.datasets.rendered.posture import LEFT, Posture
-from activity.datasets.rendered.random_postures import random_posture, vary
+from activity.datasets.rendered.random_postures import random_posture
 from activity.datasets.rendered.room import Room
 from activity.datasets.rendered.scene import RenderedScene, render
 from activity.datasets.rendered.sensor import Sensor
@@ -150,7 +150,7 @@ def _random_pair(rng: np.random.Generator, place: Vector) -> list[Figure]:
             first, second = motions.guard(time_s), motions.guard(time_s + 0.4, left_foot_first=False)
     figures = []
     for person, posture, spot, heading in zip(persons, (first, second), spots, headings, strict=True):
-        vary(posture, rng, amount=0.7)
+        motions.vary(posture, rng, amount=0.7)
         posture.position, posture.heading = spot, heading
         figures.append(Figure(person, posture, seed=int(rng.integers(1000))))
     return figures

@@ -99,7 +99,6 @@ def _stage(rng: np.random.Generator, *, quiet: bool) -> Stage:
         ("counter", 4.1, 0.9, np.pi / 2, (150, 118, 84)),
         ("shelf", 4.2, -1.5, np.pi, (110, 84, 60)),
         ("plant", 4.1, 3.9, 0.0, (120, 90, 70)),
-        ("chair", 3.2, 3.4, -2.0, (60, 62, 66)),
     )
     for kind, x, y, heading, colour in pieces:
         add_furniture(furniture, rng, np.array([x, y]), kind=kind, heading=heading, colour=colour)
