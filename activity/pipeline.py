@@ -234,9 +234,7 @@ class Pipeline:
                 analysis,
                 directory / "report.html",
                 key_frames=key_frames,
-                video=directory / "annotated.mp4"
-                if self._settings.output.annotated_video
-                else None,
+                video=directory / "annotated.mp4" if self._settings.output.annotated_video else None,
             )
         if alerts_file is not None:
             sink = JsonLinesSink(alerts_file)

@@ -122,7 +122,7 @@ def test_a_truncated_clip_is_refused_unless_the_user_allows_its_good_frames(
     make_video: Callable[..., Path], pipeline: Pipeline, tmp_path: Path
 ) -> None:
     cut = _truncated(make_video(frames=45), 0.6)
-    with pytest.raises(VideoError, match="cut-clip.mp4"):
+    with pytest.raises(VideoError, match=r"cut-clip\.mp4"):
         pipeline.analyze(cut)
     lenient = Pipeline.from_settings(Settings(threads=1, video=VideoSettings(allow_damaged=True)))
     analysis = lenient.analyze(cut)

@@ -14,7 +14,11 @@ DEMO = Path(__file__).parents[2] / "docs" / "demo" / "demo.mp4"
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "activity", *arguments], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-m", "activity", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 
