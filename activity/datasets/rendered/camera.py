@@ -91,9 +91,13 @@ class Camera:
         seen = np.stack(np.broadcast_arrays(u[None, :], v[:, None])).astype(np.float32)
         if self.distortion == 0:
             return seen
-        seen_radius = np.sqrt((seen**2).sum(axis=0))
+        # The lens is symmetric: one quarter of the picture tells of the others.
+        right, lower = self.width // 2, self.height // 2
+        seen_radius = np.hypot(u[None, right:], v[lower:, None])
         radius = seen_radius.copy()
         for _ in range(4):  # Newton's steps on r (1 + k r^2) = r'
-            cube = radius * (1 + self.distortion * radius**2) - seen_radius
-            radius -= cube / (1 + 3 * self.distortion * radius**2)
-        return np.asarray(seen * (radius / np.maximum(seen_radius, 1e-6)), np.float32)
+            square = self.distortion * radius * radius
+            radius -= (radius * (1 + square) - seen_radius) / (1 + 3 * square)
+        quarter = radius / np.maximum(seen_radius, 1e-6)
+        half = np.concatenate([quarter[:, ::-1][:, :right], quarter], axis=1)
+        return np.asarray(seen * np.concatenate([half[::-1][:lower], half]), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 Float = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
+_CURVE_POINTS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,9 @@ class Sensor:
         """Turn linear light [H, W, 3] into a picture [H, W, 3] uint8 RGB."""
         height, width = light.shape[:2]
         image = self._through_lens(light)
-        image = np.clip(image, 0, 4)
-        image = image / (1 + 0.18 * image)  # highlights roll off
-        image = np.power(image, np.float32(self.gamma)) * 255
-        image = (image - 118) * np.float32(self.contrast) + 118
+        image = self._tone_curve()[
+            (np.sqrt(np.clip(image, 0, 4)) * ((_CURVE_POINTS - 1) / 2)).astype(np.int32)
+        ]
         if self.sharpen > 0:
             image += np.float32(self.sharpen) * (image - cv2.GaussianBlur(image, (0, 0), 1.2))
         if self.downscale > 1:
@@ -92,6 +93,12 @@ class Sensor:
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         picture = np.clip(image, 0, 255).astype(np.uint8)
         return self._compressed(picture) if self.jpeg_quality < 100 else picture
+
+    def _tone_curve(self) -> Float:
+        """Grey levels [4096] at equal steps of the square root of the light, from 0 to 4."""
+        light = np.linspace(0, 2, _CURVE_POINTS) ** 2
+        rolled_off = light / (1 + 0.18 * light)
+        return np.asarray((rolled_off**self.gamma * 255 - 118) * self.contrast + 118, np.float32)
 
     def _through_lens(self, light: Float) -> Float:
         height, width = light.shape[:2]
