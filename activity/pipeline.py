@@ -39,7 +39,7 @@ from activity.report import (
     OverlayRenderer,
     Part,
     key_frame_requests,
-    read_report,
+    read_head,
     write_html,
     write_json,
 )
@@ -250,7 +250,7 @@ class Pipeline:
         if not path.is_file():
             return False
         try:
-            report = read_report(path)
+            report = read_head(path)
         except OutputError:
             return False
         return (

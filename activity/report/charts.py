@@ -176,7 +176,7 @@ def heat_rows(
         [
             HeatCell(
                 round(position * width, 3),
-                round(width + 0.05, 3),
+                round(width, 3),
                 round(min(float(value) / _FULL_HEAT, 1.0), 3),
                 f"{part.name}, {clock(axis.start_s + (position + 0.5) * length_s)}: "
                 f"{float(value):.1f} times an even share",

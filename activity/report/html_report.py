@@ -15,7 +15,7 @@ import jinja2
 
 from activity import __version__
 from activity.errors import OutputError
-from activity.report import views
+from activity.report import findings, views
 from activity.report.analysis import ClipAnalysis
 from activity.report.charts import TimeAxis
 from activity.report.entries import plain_settings
@@ -24,7 +24,7 @@ from activity.report.keyframes import KeyFrame
 from activity.report.palette import class_colors, css
 from activity.report.people import MOST_CARDS, MOST_ROWS, people_views
 from activity.report.schema import SCHEMA_VERSION
-from activity.report.wording import clock, seconds
+from activity.report.wording import clock, sentence
 
 EMBED_LIMIT_BYTES: Final = 12_000_000
 _TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -124,12 +124,12 @@ def _render(
         "chart_label": chart_label,
         "chart_lines": chart_lines,
         "chart_left_out": chart_left_out,
-        "weapon_spans": views.weapon_spans(analysis, axis),
-        "fire_spans": views.fire_spans(analysis, axis),
-        "fire_line": views.fire_line(analysis, axis),
-        "objects": views.object_findings(analysis),
-        "holders": views.holder_findings(analysis),
-        "fires": views.fire_findings(analysis),
+        "weapon_spans": findings.weapon_spans(analysis, axis),
+        "fire_spans": findings.fire_spans(analysis, axis),
+        "fire_line": findings.fire_line(analysis, axis),
+        "objects": findings.object_findings(analysis),
+        "holders": findings.holder_findings(analysis),
+        "fires": findings.fire_findings(analysis),
         "timing": timing,
         "timing_total": timing_total,
         "settings": json.dumps(plain_settings(analysis.settings), indent=2, ensure_ascii=False),
@@ -150,5 +150,5 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(clock=clock, seconds=seconds)
+    environment.filters.update(clock=clock, sentence=sentence)
     return environment

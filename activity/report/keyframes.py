@@ -12,7 +12,7 @@ from activity.errors import StructureError
 from activity.report.analysis import ClipAnalysis
 from activity.report.drawing import RgbImage
 from activity.report.palette import is_calm
-from activity.report.wording import clock
+from activity.report.wording import clock, percent
 from activity.structures import ActivityScore, SceneAlert
 
 MOST_KEY_FRAMES: Final = 12
@@ -132,7 +132,7 @@ def _request_for(alert: SceneAlert, activities: Sequence[ActivityScore]) -> KeyF
     time_s = min(max((peak.start_s + peak.end_s) / 2, alert.start_s), alert.end_s)
     probability = peak.probability(alert.label)
     return KeyFrameRequest(
-        time_s, f"{alert.label} of person {peak.track_id} at its strongest, {probability:.0%}"
+        time_s, f"{alert.label} of person {peak.track_id} at its strongest, {percent(probability)}"
     )
 
 
@@ -146,5 +146,5 @@ def _strongest_moment(analysis: ClipAnalysis) -> KeyFrameRequest:
     probability, name, peak = max(peaks, key=lambda item: item[0])
     return KeyFrameRequest(
         (peak.start_s + peak.end_s) / 2,
-        f"{name} of person {peak.track_id} at its most probable, {probability:.0%}",
+        f"{name} of person {peak.track_id} at its most probable, {percent(probability)}",
     )

@@ -14,7 +14,6 @@ from activity.report.analysis import ClipAnalysis, FireReading
 from activity.report.drawing import (
     Rectangle,
     RgbImage,
-    draw_box,
     draw_corners,
     draw_dashes,
     draw_plate,
@@ -24,20 +23,20 @@ from activity.report.drawing import (
     text_size_px,
 )
 from activity.report.interpolation import PersonPose, pose_at
+from activity.report.labels import draw_labelled_box, draw_tag
 from activity.report.palette import (
     ALERT,
     FIRE,
     INK,
     PAPER,
     WEAPON,
-    Color,
     class_colors,
     is_calm,
     mix,
     severity_color,
     track_color,
 )
-from activity.report.wording import clock, clock_range
+from activity.report.wording import clock, clock_range, percent
 from activity.structures import (
     ActivityScore,
     Detections,
@@ -131,6 +130,7 @@ class OverlayRenderer:
             draw_skeleton(canvas, person.keypoints, color=track_color(person.track_id), thickness=thickness)
         taken = self._draw_alerts(canvas, alerts)
         taken += self._draw_clock(canvas, time_s)
+        taken += [_head(person) for person in people]
         self._draw_objects(canvas, time_s, people, stroke, taken)
         self._draw_tags(canvas, time_s, people, taken)
         return canvas
@@ -196,21 +196,26 @@ class OverlayRenderer:
                     canvas, _hand_near(holder, link), _center(link.weapon_box), color=WEAPON, thickness=stroke
                 )
             held = "held by nobody" if link.track_id is None else f"held by {link.track_id}"
-            text = f"weapon {link.weapon_score:.0%} · {held}"
-            _draw_labelled_box(
+            text = f"weapon {percent(link.weapon_score)} · {held}"
+            draw_labelled_box(
                 canvas, link.weapon_box.tolist(), text, color=WEAPON, stroke=stroke, taken=taken
             )
         objects = self._objects.at(time_s) or Detections.empty()
         for box, score, label in zip(objects.boxes, objects.scores, objects.labels, strict=True):
             linked = links and float(box_iou(box[None], [link.weapon_box for link in links]).max()) > 0.8
             if label != "person" and not linked:
-                _draw_labelled_box(
-                    canvas, box.tolist(), f"{label} {score:.0%}", color=WEAPON, stroke=stroke, taken=taken
+                draw_labelled_box(
+                    canvas,
+                    box.tolist(),
+                    f"{label} {percent(score)}",
+                    color=WEAPON,
+                    stroke=stroke,
+                    taken=taken,
                 )
         reading = self._fire.at(time_s)
         if reading is not None and reading.present and reading.box is not None:
-            text = f"fire {reading.probability:.0%}"
-            _draw_labelled_box(canvas, list(reading.box), text, color=FIRE, stroke=stroke, taken=taken)
+            text = f"fire {percent(reading.probability)}"
+            draw_labelled_box(canvas, list(reading.box), text, color=FIRE, stroke=stroke, taken=taken)
 
     def _draw_tags(
         self, canvas: RgbImage, time_s: float, people: list[PersonPose], taken: list[Rectangle]
@@ -220,75 +225,15 @@ class OverlayRenderer:
         for person, segment in tagged:
             text, share, color = f"{person.track_id}", None, PAPER
             if segment is not None and not (is_calm(segment.label) and len(people) > _CROWD):
-                text = f"{person.track_id}  {segment.label} {segment.score:.0%}"
+                text = f"{person.track_id}  {segment.label} {percent(segment.score)}"
                 share, color = segment.score, self._class_colors[segment.label]
-            _draw_tag(canvas, person, text, share=share, bar_color=color, taken=taken)
+            draw_tag(canvas, person, text, share=share, bar_color=color, taken=taken)
 
 
-def _draw_tag(
-    canvas: RgbImage,
-    person: PersonPose,
-    text: str,
-    *,
-    share: float | None,
-    bar_color: Color,
-    taken: list[Rectangle],
-) -> None:
-    size = text_size_px(*canvas.shape[:2])
-    chip, pad, bar = max(3, size // 4), max(2, size // 5), 0 if share is None else max(2, size // 7)
-    text_width, line = measure_text(text, size)
-    plate = _place(canvas, person.box.tolist(), text_width + chip + 2 * pad, line + bar, taken)
-    x, y = plate[0], plate[1]
-    draw_plate(canvas, plate)
-    draw_plate(canvas, (x, y, x + chip, plate[3]), color=track_color(person.track_id), opacity=1)
-    draw_text(canvas, text, x=x + chip + pad, y=y, size=size)
-    if share is not None:
-        start, end = x + chip, plate[2]
-        bright = mix(bar_color, PAPER, 0.15)
-        draw_plate(
-            canvas,
-            (start, plate[3] - bar, start + round((end - start) * share), plate[3]),
-            color=bright,
-            opacity=1,
-        )
-    taken.append(plate)
-
-
-def _draw_labelled_box(
-    canvas: RgbImage,
-    box: list[float],
-    text: str,
-    *,
-    color: Color,
-    stroke: int,
-    taken: list[Rectangle],
-) -> None:
-    size = max(8, round(0.9 * text_size_px(*canvas.shape[:2])))
-    draw_box(canvas, box, color=color, thickness=stroke)
-    width, line = measure_text(text, size)
-    pad = max(2, size // 5)
-    plate = _place(canvas, box, width + 2 * pad, line, taken)
-    draw_plate(canvas, plate, color=color, opacity=0.92)
-    draw_text(canvas, text, x=plate[0] + pad, y=plate[1], size=size, color=(13, 17, 23))
-    taken.append(plate)
-
-
-def _place(canvas: RgbImage, box: list[float], width: int, height: int, taken: list[Rectangle]) -> Rectangle:
-    """Where a label fits: above its box, below it, or inside, clear of other labels if that can be."""
-    rows, columns = canvas.shape[:2]
-    x = int(np.clip(round(min(box[0], 1e5)), 0, max(0, columns - width)))
-    top, bottom = (int(np.clip(value, -1e5, 1e5)) for value in (box[1], box[3]))
-    heights = [top - height - 3, top - 2 * height - 6, bottom + 3, top + 3, top - 3 * height - 9]
-    heights += [top + 3 + step * (height + 2) for step in range(1, 4)]
-    places = [(x, int(np.clip(y, 0, max(0, rows - height))), 0, 0) for y in heights]
-    rectangles = [(x0, y0, x0 + width, y0 + height) for x0, y0, _, _ in places]
-    return min(rectangles, key=lambda place: sum(_overlap(place, other) for other in taken))
-
-
-def _overlap(first: Rectangle, second: Rectangle) -> int:
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    return max(0, width) * max(0, height)
+def _head(person: PersonPose) -> Rectangle:
+    """The upper part of a person's box, which labels leave free where they can."""
+    x0, y0, x1, y1 = np.clip(person.box, -1e5, 1e5).tolist()
+    return round(x0), round(y0), round(x1), round(y0 + 0.22 * (y1 - y0))
 
 
 def _hand_near(person: PersonPose, link: HolderLink) -> tuple[float, float]:
@@ -308,14 +253,14 @@ def _center(box: np.ndarray[tuple[int], np.dtype[np.float32]]) -> tuple[float, f
 def _alert_texts(alert: SceneAlert, more: str) -> list[str]:
     people = ", ".join(str(track_id) for track_id in alert.track_ids)
     who = f" · {'person' if len(alert.track_ids) == 1 else 'people'} {people}" if people else ""
-    head = f"{alert.label} {alert.score:.0%}"
+    head = f"{alert.label} {percent(alert.score)}"
     when = f" · {clock_range(alert.start_s, alert.end_s, dash='-')}"  # the overlay font has no en dash
     return [
         f"ALERT  {head}{who}{when}{more}",
         f"ALERT  {head}{when}{more}",
         f"ALERT  {head}{more}",
         f"ALERT  {head}",
-        f"ALERT {alert.score:.0%}",
+        f"ALERT {percent(alert.score)}",
     ]
 
 

@@ -97,7 +97,7 @@ def people_views(analysis: ClipAnalysis, axis: TimeAxis) -> list[PersonView]:
         analysis.tracks,
         key=lambda track: (
             track.track_id not in alerted,
-            -max((notable_probability(score) for score in segments[track.track_id]), default=-1.0),
+            -max((most_notable(score)[0] for score in segments[track.track_id]), default=-1.0),
             track.track_id,
         ),
     )
@@ -107,12 +107,10 @@ def people_views(analysis: ClipAnalysis, axis: TimeAxis) -> list[PersonView]:
     ]
 
 
-def notable_probability(score: ActivityScore) -> float:
-    """The highest probability of a segment among the classes that are not calm."""
-    notable = [
-        float(p) for name, p in zip(score.classes, score.probabilities, strict=True) if not is_calm(name)
-    ]
-    return max(notable, default=0.0)
+def most_notable(score: ActivityScore) -> tuple[float, str]:
+    """The highest probability of a segment among the classes that are not calm, and that class."""
+    pairs = zip(score.probabilities, score.classes, strict=True)
+    return max(((float(p), name) for p, name in pairs if not is_calm(name)), default=(0.0, "another class"))
 
 
 def _person(

@@ -58,3 +58,15 @@ def seconds(duration_s: float) -> str:
         return f"{duration_s:.1f} s"
     minutes, rest = divmod(round(duration_s), 60)
     return f"{minutes} min {rest} s"
+
+
+def sentence(text: str) -> str:
+    """A text with a capital and a full stop, as it stands in a paragraph.
+
+    >>> sentence("mean over people"), sentence("Why? Because!")
+    ('Mean over people.', 'Why? Because!')
+    """
+    text = text.strip()
+    if text and text[-1] not in ".!?":
+        text += "."
+    return text[:1].upper() + text[1:]
