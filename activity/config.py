@@ -46,8 +46,12 @@ class DetectorSettings(_Section):
     """The network that finds people and weapons in one pass."""
 
     checkpoint: Path | None = Field(None, description="An ONNX detector; null takes the embedded one.")
-    long_side_px: int = Field(
-        640, ge=64, le=4096, description="Longer side of the network's input, in pixels."
+    long_side_px: int | None = Field(
+        None,
+        ge=64,
+        le=4096,
+        multiple_of=32,
+        description="Input pixels along the longer side of a 16:9 picture; null takes the checkpoint's.",
     )
     scores: dict[str, Share] | None = Field(
         None,
