@@ -201,6 +201,7 @@ class Pipeline:
             settings=self._settings.model_dump(mode="json"),
             warnings=_warnings(info, seen, activities),
             not_analysed=dict(_NOT_ANALYSED),
+            notice=f"The file says of itself: {info.comment}" if info.comment else None,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 

@@ -23,6 +23,7 @@ from activity.video import VideoWriter
 
 FRAME_RATE_HZ = 15.0
 PERSON, WEAPON, FIRE = 1, 2, 3
+COMMENT = "Synthetic: every person, object and fire in this clip was rendered by a program."
 CATEGORIES: list[dict[str, Any]] = [
     {
         "id": PERSON,
@@ -67,7 +68,13 @@ def render_clip(story: StagedScene, path: Path, *, duration_s: float) -> dict[st
     annotations: list[dict[str, Any]] = []
     cv2.setNumThreads(1)
     with VideoWriter(
-        path, width=camera.width, height=camera.height, frame_rate_hz=FRAME_RATE_HZ, crf=20, preset="slow"
+        path,
+        width=camera.width,
+        height=camera.height,
+        frame_rate_hz=FRAME_RATE_HZ,
+        crf=20,
+        preset="slow",
+        comment=COMMENT,
     ) as writer:
         for frame in track(range(round(duration_s * FRAME_RATE_HZ)), description="Rendering"):
             time_s = frame / FRAME_RATE_HZ

@@ -28,6 +28,7 @@ class VideoInfo:
         sample_aspect_ratio: Width over height of one stored pixel; pictures are not stretched by it.
         scaled_from: Width and height as displayed before the reader scaled the pictures down, or
             `None` where it did not.
+        comment: What the container says of itself under ``comment``, or `None`.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class VideoInfo:
     rotation_deg: int = 0
     sample_aspect_ratio: float = 1.0
     scaled_from: tuple[int, int] | None = None
+    comment: str | None = None
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:

@@ -301,6 +301,7 @@ class VideoReader:
             scaled_from=None
             if self._stored_size == (first.width, first.height)
             else self._orientation.size(first.width, first.height),
+            comment=self._container.metadata.get("comment") or None,
         )
 
 

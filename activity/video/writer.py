@@ -34,6 +34,7 @@ class VideoWriter:
         frame_rate_hz: Nominal rate: how long the last picture stands, and what the encoder expects.
         crf: Constant rate factor of x264, 0 (lossless) to 51; lower is larger and better.
         preset: Speed of x264, ``ultrafast`` to ``veryslow``.
+        comment: What the file says of itself, for its readers.
 
     Raises:
         OutputError: If the file cannot be written, or no picture was written before the end.
@@ -49,6 +50,7 @@ class VideoWriter:
         frame_rate_hz: float,
         crf: int = 23,
         preset: str = "veryfast",
+        comment: str | None = None,
     ) -> None:
         if width < 1 or height < 1 or not 0 < frame_rate_hz <= 1000:
             raise StructureError(
@@ -73,6 +75,8 @@ class VideoWriter:
             self._remove_partial()
             raise self._output_error(error) from error
         try:
+            if comment is not None:
+                self._container.metadata["comment"] = comment
             self._stream = self._container.add_stream(
                 "libx264",
                 rate=Fraction(frame_rate_hz).limit_denominator(1001),

@@ -131,3 +131,11 @@ def test_a_size_or_rate_that_no_video_has_is_refused(
 ) -> None:
     with pytest.raises(StructureError, match="expected a size"):
         VideoWriter(tmp_path / "a.mp4", width=width, height=height, frame_rate_hz=rate_hz)
+
+
+def test_a_comment_is_kept_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    with VideoWriter(path, width=16, height=16, frame_rate_hz=10, comment="made by a program") as writer:
+        writer.write(np.zeros((16, 16, 3), np.uint8), 0.0)
+    with VideoReader(path) as reader:
+        assert reader.info.comment == "made by a program"
