@@ -20,7 +20,7 @@ from pycocotools.cocoeval import COCOeval
 from activity.datasets.coco_keypoints import ImageReference, LabelledPerson
 from activity.errors import DatasetError, StructureError
 from activity.evaluation.pose import PosedPicture, evaluate_pose, measure_poses, pck
-from activity.structures import Poses
+from activity.structures import COCO_KEYPOINT_NAMES, Poses
 from activity.video import VideoWriter
 
 Array = npt.NDArray[np.float32]
@@ -277,7 +277,7 @@ def data_set(tmp_path: Path) -> Path:
             annotation(2, standing(100), agreement=0.4),
             annotation(3, standing(200), agreement=0.9),
         ],
-        "categories": [{"id": 1, "name": "person"}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_KEYPOINT_NAMES)}],
     }
     (tmp_path / "truth.json").write_text(json.dumps(content), encoding="utf-8")
     return tmp_path
