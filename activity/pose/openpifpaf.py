@@ -63,7 +63,7 @@ def prepare_image(image: npt.NDArray[np.uint8], *, long_edge_px: int) -> tuple[t
     scaled_width, scaled_height = max(1, round(width * scale)), max(1, round(height * scale))
     if (scaled_width, scaled_height) != (width, height):
         shrinks = scale < 1
-        image = cv2.resize(  # type: ignore[assignment]
+        image = cv2.resize(
             image,
             (scaled_width, scaled_height),
             interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
@@ -82,7 +82,7 @@ def prepare_image(image: npt.NDArray[np.uint8], *, long_edge_px: int) -> tuple[t
 def normalize_image(image: npt.NDArray[np.uint8]) -> torch.Tensor:
     """Turn [H, W, 3] uint8 RGB into [3, H, W] float32 with ImageNet's statistics."""
     scaled = image.astype(np.float32) / 255
-    normalized = (scaled - np.float32(IMAGE_MEAN)) / np.float32(IMAGE_STD)
+    normalized = (scaled - np.array(IMAGE_MEAN, np.float32)) / np.array(IMAGE_STD, np.float32)
     return torch.from_numpy(np.ascontiguousarray(normalized.transpose(2, 0, 1)))
 
 
@@ -113,7 +113,7 @@ class FieldDecoder:
             Boxes enclose the joints and their widths.
         """
         with decoder_settings(self.settings):
-            annotations = self._decode(fields)
+            annotations = self._decode(_widened(fields, self.settings.width_factor))
         if not annotations:
             return Poses.empty()
         placement = placement or Placement(1, 1, 0, 0)
@@ -127,6 +127,14 @@ class FieldDecoder:
         return Poses(
             keypoints.astype(np.float32), corners.reshape(-1, 4).astype(np.float32), scores.astype(np.float32)
         )
+
+
+def _widened(fields: Sequence[torch.Tensor], factor: float) -> list[torch.Tensor]:
+    """Scale the joint widths, the last components: one of CIF [17, 5, h, w], two of CAF [19, 8, h, w]."""
+    cif, caf = (field.clone() for field in fields)
+    cif[:, 4:] *= factor
+    caf[:, 6:] *= factor
+    return [cif, caf]
 
 
 class OpenPifPafEstimator:
@@ -145,6 +153,7 @@ class OpenPifPafEstimator:
         caf_threshold: Least confidence of a cell that connects two joints.
         keypoint_threshold: Least confidence of a joint.
         instance_threshold: Least score of a person.
+        width_factor: Factor on the predicted widths of joints.
 
     Raises:
         CheckpointError: If the checkpoint is missing, damaged or does not describe a COCO pose network.
@@ -162,6 +171,7 @@ class OpenPifPafEstimator:
         caf_threshold: float | None = None,
         keypoint_threshold: float | None = None,
         instance_threshold: float | None = None,
+        width_factor: float | None = None,
     ) -> None:
         if long_edge is not None and long_edge < 1:
             raise ConfigurationError(f"long_edge: expected a length of at least 1 px, got {long_edge}")
@@ -177,6 +187,7 @@ class OpenPifPafEstimator:
             "caf_threshold": caf_threshold,
             "keypoint_threshold": keypoint_threshold,
             "instance_threshold": instance_threshold,
+            "width_factor": width_factor,
         }
         settings = replace(
             description.decoder, **{name: value for name, value in asked.items() if value is not None}

@@ -47,6 +47,9 @@ class YoloxBase(nn.Module):
     published ones.
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.name = "yolox_nano"
@@ -54,7 +57,7 @@ class YoloxBase(nn.Module):
         self.out_features = 128
         self.backbone = YoloxBackbone()
         self.fuse = nn.ModuleList(nn.Conv2d(channels, 128, 1, bias=False) for channels in PYRAMID_CHANNELS)
-        self.refine = nn.Sequential(_normalized(128), _depthwise_5x5(128), _depthwise_5x5(128))
+        self.refine = nn.Sequential(_normalized(128), _depthwise_5x5(128))
         self.register_buffer("mean", torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGE_STD).view(1, 3, 1, 1), persistent=False)
 

@@ -45,13 +45,13 @@ def _declare_missing_torchvision_operators() -> torch.library.Library | None:
         raise ConfigurationError("OpenPifPaf needs torchvision, which is not installed; run scripts/setup")
     for compiled in Path(found.origin).parent.glob("_C*.so"):
         try:
-            torch.ops.load_library(str(compiled))
+            torch.ops.load_library(str(compiled))  # type: ignore[no-untyped-call]
         except OSError:
             continue
         return None
-    library = torch.library.Library("torchvision", "DEF")
+    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for signature in _TORCHVISION_SIGNATURES:
-        library.define(signature)
+        library.define(signature)  # type: ignore[no-untyped-call]
     return library
 
 
@@ -93,6 +93,8 @@ class DecoderSettings:
         keypoint_threshold: Least confidence of a joint that is kept, in [0, 1].
         relative_keypoint_threshold: The same, as a share of the joint that it grew from, in [0, 1].
         instance_threshold: Least score of a person that is kept, in [0, 1].
+        width_factor: Factor on the predicted widths of joints before decoding: cells vote with a Gaussian of
+            half that width, so that a network of imprecise vectors finds more with wider ones.
 
     Raises:
         ConfigurationError: If a threshold is outside [0, 1], or seeds are accepted that no joint could be.
@@ -104,10 +106,15 @@ class DecoderSettings:
     keypoint_threshold: float = 0.15
     relative_keypoint_threshold: float = 0.5
     instance_threshold: float = 0.15
+    width_factor: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0 < self.width_factor <= 16:
+            raise ConfigurationError(f"width_factor: expected a factor in (0, 16], got {self.width_factor}")
         for name in self.__slots__:
             value = getattr(self, name)
+            if name == "width_factor":
+                continue
             if not 0 <= value <= 1:
                 raise ConfigurationError(f"{name}: expected a threshold in [0, 1], got {value}")
         if self.seed_threshold < self.keypoint_threshold:

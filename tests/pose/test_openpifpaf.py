@@ -120,6 +120,33 @@ def test_fields_of_a_scaled_and_padded_image_decode_to_pixels_of_the_image() -> 
     np.testing.assert_allclose(poses.keypoints[0, :, :2], seen[:, :2], atol=1)
 
 
+def test_the_predicted_log_width_has_no_part_in_decoding() -> None:
+    cif, caf = fields_of([person(x=80, ground=220, height=150)], stride=8, width=161, height=257)
+    metas = head_metas(8)
+    plain = FieldDecoder(metas, DecoderSettings())((cif, caf))
+    generator = torch.Generator().manual_seed(1)
+    for field in (cif, caf):
+        field[:, 0] = 3 * torch.randn(field[:, 0].shape, generator=generator)
+    other = FieldDecoder(metas, DecoderSettings())((cif, caf))
+    np.testing.assert_array_equal(plain.keypoints, other.keypoints)
+    np.testing.assert_array_equal(plain.scores, other.scores)
+
+
+def test_wider_votes_find_a_person_whose_vectors_are_imprecise() -> None:
+    cif, caf = fields_of([person(x=80, ground=220, height=150)], stride=8, width=161, height=257)
+    cif[:, 1] *= 0.5
+    cif[:, 2:4] += 0.6 * torch.randn(cif[:, 2:4].shape, generator=torch.Generator().manual_seed(1))
+    caf[:, 2:6] += 0.3 * torch.randn(caf[:, 2:6].shape, generator=torch.Generator().manual_seed(2))
+    before = cif.clone()
+    narrow, wide = (
+        FieldDecoder(head_metas(8), DecoderSettings(cif_threshold=0.1, width_factor=factor))
+        for factor in (1, 3)
+    )
+    found_narrow, found_wide = ((decode((cif, caf)).keypoints[..., 2] > 0).sum() for decode in (narrow, wide))
+    assert found_narrow < 12 <= found_wide  # shoulders to ankles; eyes stay narrower than the error
+    torch.testing.assert_close(cif, before)  # the caller's fields are left alone
+
+
 def test_fields_without_people_decode_to_nobody() -> None:
     poses = FieldDecoder(head_metas(8), DecoderSettings())(fields_of([], stride=8, width=161, height=129))
     assert len(poses) == 0
@@ -215,6 +242,7 @@ def test_an_image_of_another_shape_or_type_is_refused(
         ({"seed_threshold": 1.5}, "in \\[0, 1\\]"),
         ({"cif_threshold": float("nan")}, "in \\[0, 1\\]"),
         ({"seed_threshold": 0.05}, "below keypoint_threshold"),
+        ({"width_factor": 0.0}, "in \\(0, 16\\]"),
         ({"long_edge": 0}, "at least 1 px"),
         ({"threads": 0}, "at least 1"),
     ],

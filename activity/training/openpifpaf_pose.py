@@ -1,0 +1,278 @@
+"""Trains an OpenPifPaf field network on people that are rendered while it trains."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+from activity.datasets.coco_keypoints import ImageReference, LabelledPerson
+from activity.datasets.rendered import RenderedScene
+from activity.errors import CheckpointError
+from activity.evaluation.pose import PosedPicture, PoseMetrics, measure_poses
+from activity.networks.yolox import load_onnx_weights
+from activity.pose.openpifpaf import FieldDecoder, prepare_image
+from activity.pose.openpifpaf_network import build_network, save_checkpoint
+from activity.pose.openpifpaf_runtime import openpifpaf
+from activity.training.openpifpaf_config import OpenPifPafConfig
+from activity.training.openpifpaf_samples import HELD_OUT_SEED, RenderedFields, render_numbered_scene
+
+__all__ = ["OpenPifPafConfig", "train"]
+
+BATCH_STATISTICS_MOMENTUM: Final = 0.1
+"""Of batch norms while training; OpenPifPaf's 0.01 is for long runs on pre-trained networks."""
+LOG_EVERY_STEPS: Final = 20
+
+
+def train(config: OpenPifPafConfig, *, run_directory: Path) -> Path:
+    """Train, and write the averaged weights to `config.checkpoint` whenever they measure better.
+
+    A run that was broken off goes on from its last measurement when the same directory is given again.
+    Losses and held-out figures are written there for TensorBoard.
+
+    Args:
+        config: All settings.
+        run_directory: For the training state, the rendered scenes and the TensorBoard log.
+
+    Returns:
+        The checkpoint: the best so far on held-out scenes.
+
+    Raises:
+        CheckpointError: If the backbone's file or the stored state does not fit the network.
+    """
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    (run_directory / "scenes").mkdir(parents=True, exist_ok=True)
+    training = FieldTraining(config, run_directory=run_directory)
+    training.run()
+    return config.checkpoint
+
+
+class FieldTraining:
+    """One run: the network, its running average, and how far it is.
+
+    Args:
+        config: All settings.
+        run_directory: Where the state is kept; what is there is gone on with.
+    """
+
+    def __init__(self, config: OpenPifPafConfig, *, run_directory: Path) -> None:
+        self._config = config
+        self._run_directory = run_directory
+        self._console = Console(stderr=True)
+        self._network, self._average = (
+            build_network(config.description()),
+            build_network(config.description()),
+        )
+        _prepare_for_training(config, self._network)
+        self._average.load_state_dict(self._network.state_dict())
+        self._average.eval()
+        self._loss = _build_loss(config, self._network.head_metas)
+        self._optimizer = _build_optimizer(config, self._network)
+        self._step, self._best = 0, -1.0
+        self._resume()
+
+    def run(self) -> None:
+        """Train to the last step, measuring on the way."""
+        config = self._config
+        held_out = [
+            render_numbered_scene(config, HELD_OUT_SEED + number) for number in range(config.held_out_scenes)
+        ]
+        samples = RenderedFields(
+            config,
+            self._network.head_metas,
+            folder=self._run_directory / "scenes",
+            first=self._step * config.batch_size,
+            end=config.steps * config.batch_size,
+        )
+        loader = DataLoader(samples, batch_size=config.batch_size, num_workers=config.loader_processes)
+        measured_at = time.monotonic()
+        with SummaryWriter(str(self._run_directory)) as log:
+            for batch in loader:
+                losses = self.learn(batch)
+                if self._step % LOG_EVERY_STEPS == 0:
+                    for name, value in losses.items():
+                        log.add_scalar(f"loss/{name}", value, self._step)
+                if self._step == config.steps or time.monotonic() - measured_at >= config.evaluate_every_s:
+                    figures = self._measure(held_out)
+                    for name in ("recall_oks50", "precision_oks50", "mean_oks"):
+                        log.add_scalar(f"held_out/{name}", getattr(figures, name), self._step)
+                    self._keep(figures, losses)
+                    measured_at = time.monotonic()
+
+    def learn(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> dict[str, float]:
+        """Take one step; returns the losses by name, sums over an image's cells."""
+        images, cif, caf = batch
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak"] * _schedule(self._config, self._step)
+        fields = self._network.train()(images.contiguous(memory_format=torch.channels_last))
+        total, parts = self._loss(tuple(_without_log_width(field) for field in fields), (cif, caf))
+        self._optimizer.zero_grad()
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._config.gradient_norm)
+        self._optimizer.step()
+        _follow(self._average, self._network, decay=self._config.average_decay, step=self._step)
+        self._step += 1
+        names = [*self._loss.field_names, "gradient_norm"]
+        return {name: float(value.detach()) for name, value in zip(names, [*parts, norm], strict=True)}
+
+    def _measure(self, scenes: list[RenderedScene]) -> PoseMetrics:
+        decoder = FieldDecoder(self._average.head_metas, self._config.description().decoder)
+        pictures = []
+        for scene in scenes:
+            batch, placement = prepare_image(scene.image, long_edge_px=max(scene.image.shape))
+            with torch.no_grad():
+                cif, caf = self._average(batch)
+            pictures.append(PosedPicture(_labelled(scene), decoder((cif[0], caf[0]), placement)))
+        return measure_poses(pictures)
+
+    def _keep(self, figures: PoseMetrics, losses: dict[str, float]) -> None:
+        """Store the state, and the checkpoint if it is the best so far."""
+        config = self._config
+        recall, precision = figures.recall_oks50, figures.precision_oks50
+        score = 2 * recall * precision / max(recall + precision, 1e-9)
+        if score >= self._best:
+            self._best = score
+            notes = {
+                "license": "AGPL-3.0-or-later",
+                "trained_on": "people rendered by activity.datasets.rendered"
+                + ("; backbone from YOLOX-nano (Apache-2.0)" if config.backbone_weights is not None else ""),
+                "training_size": f"{config.image_width_px}x{config.image_height_px}",
+                "samples": str(self._step * config.batch_size),
+                "seed": str(config.seed),
+                "held_out_recall_oks50": f"{recall:.4f}",
+                "held_out_precision_oks50": f"{precision:.4f}",
+            }
+            save_checkpoint(config.checkpoint, self._average, config.description(), notes=notes)
+        state = {
+            "network": self._network.state_dict(),
+            "average": self._average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "step": self._step,
+            "best": self._best,
+        }
+        fresh = self._state_path.with_suffix(".new")
+        torch.save(state, fresh)
+        fresh.replace(self._state_path)
+        self._console.print(
+            f"step {self._step} of {config.steps}: "
+            + ", ".join(f"{name} {value:.1f}" for name, value in losses.items())
+            + f"; held out: recall {recall:.3f}, precision {precision:.3f}, mean OKS {figures.mean_oks:.3f}",
+            highlight=False,
+        )
+
+    @property
+    def _state_path(self) -> Path:
+        return self._run_directory / "state.pt"
+
+    def _resume(self) -> None:
+        """Go on with a run that was broken off, where there is one."""
+        if not self._state_path.exists():
+            return
+        state = torch.load(self._state_path, weights_only=True)
+        peaks = [group["peak"] for group in self._optimizer.param_groups]
+        try:
+            self._network.load_state_dict(state["network"])
+            self._average.load_state_dict(state["average"])
+            self._optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{self._state_path}: is the state of another network than the configuration describes; "
+                "give another run folder"
+            ) from error
+        for group, peak in zip(self._optimizer.param_groups, peaks, strict=True):
+            group["peak"] = peak  # the configuration's, should it have changed
+        self._step, self._best = int(state["step"]), float(state["best"])
+
+
+def _labelled(scene: RenderedScene) -> list[LabelledPerson]:
+    """The people of a rendered scene as the evaluation takes them; hidden joints count as well as seen ones."""
+    height, width = scene.image.shape[:2]
+    image = ImageReference(Path(), None, width, height, "rendered")
+    weights = (scene.keypoints[..., 2:] > 0).astype("float32")
+    return [
+        LabelledPerson(
+            image=image,
+            keypoints=keypoints,
+            box=box,
+            area=float(area),
+            weight=1,
+            origin="rendered",
+            held_out=True,
+        )
+        for keypoints, box, area in zip(
+            np.concatenate((scene.keypoints[..., :2], weights), axis=2), scene.boxes, scene.areas, strict=True
+        )
+    ]
+
+
+def _prepare_for_training(config: OpenPifPafConfig, network: Any) -> None:
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = BATCH_STATISTICS_MOMENTUM
+    if config.backbone_weights is not None:
+        backbone = network.base_net.backbone
+        load_onnx_weights(backbone, config.backbone_weights)
+        for module in (backbone.stem, backbone.dark2, backbone.dark3):
+            module.requires_grad_(False)  # edges are edges, and their gradients cost most
+    network.to(memory_format=torch.channels_last)
+
+
+def _build_loss(config: OpenPifPafConfig, metas: list[Any]) -> Any:
+    """OpenPifPaf's losses without their soft clamp, which starves the far-off vectors of a fresh network."""
+    losses = [openpifpaf.LOSSES[type(meta)](meta) for meta in metas]
+    for loss in losses:
+        for components in loss.loss_components.values():
+            for component in components:
+                component.soft_clamp = None
+    weights = [config.confidence_loss_weight, 1.0, config.scale_loss_weight] * len(metas)
+    return openpifpaf.network.losses.multi_head.MultiHeadLoss(losses, weights)
+
+
+def _without_log_width(field: torch.Tensor) -> torch.Tensor:
+    """Hold the predicted log-width, component 0 of [B, F, C, h, w], at zero.
+
+    OpenPifPaf lets each cell weigh down its own losses, vectors and confidence alike, by a width that it
+    predicts. A network that starts from scratch learns the greatest width first and then hardly anything: its
+    confidences stay low. The decoder does not read this component.
+    """
+    return torch.cat((torch.zeros_like(field[:, :, :1]), field[:, :, 1:]), 2)
+
+
+def _build_optimizer(config: OpenPifPafConfig, network: Any) -> torch.optim.Optimizer:
+    """AdamW, with a lower rate for a backbone that is already trained."""
+    trained = set(network.base_net.backbone.parameters()) if config.backbone_weights is not None else set()
+    fresh = [parameter for parameter in network.parameters() if parameter not in trained]
+    groups = [{"params": fresh, "peak": config.learning_rate}]
+    if trained:
+        kept = [
+            parameter
+            for parameter in network.parameters()
+            if parameter in trained and parameter.requires_grad
+        ]
+        groups.append({"params": kept, "peak": config.backbone_learning_rate})
+    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=1e-4)
+
+
+def _schedule(config: OpenPifPafConfig, step: int) -> float:
+    """Share of the greatest learning rate: a linear rise, then a cosine down to a hundredth."""
+    rise = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    return rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / config.steps)))
+
+
+@torch.no_grad()
+def _follow(average: torch.nn.Module, network: torch.nn.Module, *, decay: float, step: int) -> None:
+    """Move the averaged weights and batch statistics towards the network's."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
+        else:
+            mean.copy_(value)
