@@ -68,6 +68,7 @@ def _card(config: RecognizerConfig, training: Mapping[str, Any]) -> str:
         f"Clips: confusion (rows truth, columns answer, {', '.join(classes)}) {validation['confusion']}; "
         f"{validation['without_tracks']} clips have no usable trajectory and count as what is then answered.",
         "",
+        *([config.selection_statement, ""] if config.selection_statement else []),
         *_held_out(held_out),
         "The checkpoint itself was trained on all sources that are not held out: measured on those, it looks better "
         "than it is. `activity evaluate recognizer` says how many of the measured videos it has seen.",

@@ -78,6 +78,12 @@ class OptimizationSection(_Section):
     clip_loss: Share = Field(
         0.5, description="Weight of the loss on the clip's pooled answer; the rest goes to single segments."
     )
+    leading_segments: int = Field(
+        2,
+        ge=1,
+        le=256,
+        description="How many of a clip's drawn segments, those that stand out most, are pooled.",
+    )
     average_decay: float = Field(
         0.99, ge=0, lt=1, description="Decay of the moving average of the weights, per step."
     )
@@ -101,6 +107,9 @@ class RecognizerConfig(_Section):
     )
     augmentation: AugmentationSection = Field(default_factory=AugmentationSection)
     optimization: OptimizationSection = Field(default_factory=OptimizationSection)
+    selection_statement: str = Field(
+        "", description="For the model card: what was chosen by looking at the cross-validation."
+    )
     folds: int = Field(5, ge=2, le=100, description="Folds of the cross-validation, grouped by source.")
     fold_seeds: tuple[int, ...] = Field(
         (0,), min_length=1, description="One whole cross-validation for each seed."

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from activity.evaluation.recognition import LabelledVideo
-from activity.fusion.clip_summary import BACKGROUND, LEADING_PEOPLE
+from activity.fusion.clip_summary import BACKGROUND
 from activity.recognition.architectures import NetworkConfig, build_network
 from activity.recognition.checkpoint import RecognizerCheckpoint
 from activity.recognition.recognizer import Recognizer
@@ -68,6 +68,7 @@ def fit(
                 batch.labels,
                 background=background,
                 clip_share=settings.clip_loss,
+                leading_segments=settings.leading_segments,
                 smoothing=settings.label_smoothing,
             )
             optimizer.zero_grad()
@@ -100,7 +101,13 @@ def as_recognizer(
 
 
 def _loss(
-    logits: Tensor, labels: Tensor, *, background: int | None, clip_share: float, smoothing: float
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    background: int | None,
+    clip_share: float,
+    leading_segments: int,
+    smoothing: float,
 ) -> Tensor:
     """Cross entropy of single segments and of the pooled clip; logits [K, S, C], labels [K]."""
     segments = logits.shape[1]
@@ -111,7 +118,7 @@ def _loss(
         return single
     log_odds = logits.log_softmax(dim=2)
     salience = log_odds.amax(dim=2) if background is None else -log_odds[:, :, background]
-    leading = salience.topk(min(LEADING_PEOPLE, segments), dim=1).indices  # (K, 2)
+    leading = salience.topk(min(leading_segments, segments), dim=1).indices  # (K, leading)
     pooled = logits.gather(1, leading[:, :, None].expand(-1, -1, logits.shape[2])).mean(dim=1)
     whole = functional.cross_entropy(pooled, labels, label_smoothing=smoothing)
     return clip_share * whole + (1 - clip_share) * single

@@ -177,7 +177,9 @@ def _kept_answers(
 
 def _recipe(config: RecognizerConfig) -> dict[str, Any]:
     """What decides a fold's answers."""
-    return config.model_dump(mode="json", exclude={"checkpoint", "fold_seeds", "threads"})
+    return config.model_dump(
+        mode="json", exclude={"checkpoint", "fold_seeds", "threads", "data_statement", "selection_statement"}
+    )
 
 
 def _folds(videos: Sequence[LabelledVideo], folds: int, seed: int) -> list[tuple[list[int], list[int]]]:

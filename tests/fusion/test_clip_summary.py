@@ -26,13 +26,16 @@ def score(
     )
 
 
-def test_the_two_people_who_stand_out_most_speak_for_the_clip() -> None:
-    summary = summarize_clip([score(1, 0.1, 0.9), score(2, 0.8, 0.2), score(3, 0.2, 0.8), score(4, 0.6, 0.4)])
-    assert summary.track_ids == (2, 4)
+def test_the_three_people_who_stand_out_most_speak_for_the_clip() -> None:
+    summary = summarize_clip(
+        [score(1, 0.1, 0.9), score(2, 0.8, 0.2), score(3, 0.2, 0.8), score(4, 0.6, 0.4), score(5, 0.4, 0.6)]
+    )
+    assert summary.track_ids == (2, 4, 5)
     assert summary.label == "Fighting"
-    assert summary.score == pytest.approx(0.7)
-    assert summary.probabilities == pytest.approx({"Fighting": 0.7, "Normal": 0.3})
+    assert summary.score == pytest.approx(0.6)
+    assert summary.probabilities == pytest.approx({"Fighting": 0.6, "Normal": 0.4})
     assert summary.rule == RULE
+    assert "the 3 people" in RULE
     assert summary.reason is None
 
 
@@ -46,7 +49,7 @@ def test_a_persons_segments_are_averaged_first() -> None:
 def test_many_bystanders_do_not_outvote_a_fight() -> None:
     crowd = [score(track_id, 0.05, 0.95) for track_id in range(10, 60)]
     summary = summarize_clip([*crowd, score(1, 0.9, 0.1), score(2, 0.9, 0.1)])
-    assert summary.label == "Fighting"
+    assert summary.label == "Fighting"  # (0.9 + 0.9 + 0.05) / 3 = 0.62
 
 
 def test_one_person_speaks_alone() -> None:
@@ -63,15 +66,13 @@ def test_nobody_is_no_answer_and_says_why() -> None:
 
 def test_without_a_background_class_the_surest_people_speak() -> None:
     classes = ("Arson", "Robbery", "Shooting")
+    people = [(0.4, 0.3, 0.3), (0.1, 0.8, 0.1), (0.0, 0.3, 0.7), (0.1, 0.4, 0.5)]
     summary = summarize_clip(
-        [
-            score(track_id, *values, classes=classes)
-            for track_id, values in enumerate([(0.4, 0.3, 0.3), (0.1, 0.8, 0.1), (0.0, 0.3, 0.7)], start=1)
-        ]
+        [score(track_id, *values, classes=classes) for track_id, values in enumerate(people, start=1)]
     )
-    assert summary.track_ids == (2, 3)
+    assert summary.track_ids == (2, 3, 4)
     assert summary.label == "Robbery"
-    assert summary.probabilities == pytest.approx({"Arson": 0.05, "Robbery": 0.55, "Shooting": 0.4})
+    assert summary.probabilities == pytest.approx({"Arson": 0.2 / 3, "Robbery": 0.5, "Shooting": 1.3 / 3})
 
 
 def test_different_classes_are_refused() -> None:
