@@ -86,7 +86,9 @@ class CocoKeypoints:
 
 
 def read_coco_keypoints(annotations: Path, images: Path, *, origin: str = "coco") -> CocoKeypoints:
-    """Read a COCO keypoint annotation file; a label of any visibility above 0 counts fully.
+    """Read the people of a COCO annotation file; a label of any visibility above 0 counts fully.
+
+    Annotations of categories that have no keypoints, such as objects, are passed over.
 
     Two fields beyond COCO's are understood: an image's `source` is the subfolder of `images` that its file
     name is relative to, and a person's `agreement` in [0, 1] becomes the weight (null counts as 0, a person
@@ -112,8 +114,11 @@ def read_coco_keypoints(annotations: Path, images: Path, *, origin: str = "coco"
             )
             for entry in content["images"]
         }
+        others = {entry["id"] for entry in content.get("categories", ()) if "keypoints" not in entry}
         people: dict[int, list[LabelledPerson]] = {}
         for entry in content["annotations"]:
+            if entry.get("category_id") in others:
+                continue
             keypoints = _keypoints(entry["keypoints"])
             x, y, width, height = (float(value) for value in entry["bbox"])
             person = LabelledPerson(

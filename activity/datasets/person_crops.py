@@ -202,7 +202,7 @@ def render_people(
     """
     generator = np.random.default_rng(seed)
     for frame in range(frames):
-        width, height = ((320, 240), (400, 300), (480, 360))[frame % 3]
+        width, height = ((320, 240), (400, 300), (640, 360))[frame % 3]
         scene = random_scene(generator, width=width, height=height, people=int(generator.integers(1, 5)))
         reference = ImageReference(Path("rendered"), frame, width, height, f"scene{frame}")
         actors = np.where(scene.identity >= 0, 255, 0).astype(np.uint8)

@@ -35,6 +35,7 @@ MEASURED_ORIGINS = ("clips", "lspet", "single17", "rendered")
 """Collections with held-out people, in the order in which they are reported."""
 SHOWN_ORIGINS = ("single17", "rendered")
 """Collections whose pictures may go into the log: studio photographs and rendered people, none from a camera."""
+REPORT_EVERY_STEPS = 50
 _STATE = "state.pt"
 
 
@@ -133,33 +134,32 @@ class HeatmapTraining:
 
         config = self._config
         writer = SummaryWriter(str(self._directory / "tensorboard"), purge_step=self._step)
-        started = measured = time.monotonic()
-        sums = np.zeros(3)
-        count = 0
+        measured = reported = time.monotonic()
+        terms: list[npt.NDArray[np.float64]] = []
         while self._step < self._total_steps:
-            sums += self._one_step()
-            count += 1
-            if self._step % 50 == 0:
-                speed = self._step_speed(count, started)
-                for name, value in zip(("loss", "presence", "location"), sums / 50, strict=True):
-                    writer.add_scalar(f"train/{name}", value, self._step)
-                self._console.print(
-                    f"{time.strftime('%H:%M:%S')} step {self._step}/{self._total_steps} {self._size()} "
-                    f"loss {sums[0] / 50:.3f} presence {sums[1] / 50:.3f} location {sums[2] / 50:.3f} "
-                    f"{speed:.1f} crops/s"
-                )
-                sums[:] = 0
+            started = time.monotonic()
+            terms.append(self._one_step())
+            self._elapsed_s += time.monotonic() - started
+            if self._step % REPORT_EVERY_STEPS == 0:
+                self._report(writer, terms, seconds=time.monotonic() - reported)
+                self._save()
+                terms, reported = [], time.monotonic()
             if time.monotonic() - measured > config.evaluate_every_s or self._step == self._total_steps:
-                self._elapsed_s += time.monotonic() - started
-                started = time.monotonic()
-                count = 0
                 self._save()
                 self._measure(writer)
-                measured = started = time.monotonic()
+                measured = reported = time.monotonic()
+                terms = []
         writer.close()
 
-    def _step_speed(self, count: int, started: float) -> float:
-        return count * self._config.batch_size / max(time.monotonic() - started, 1e-6)
+    def _report(self, writer: SummaryWriter, terms: list[npt.NDArray[np.float64]], *, seconds: float) -> None:
+        loss, presence, location = np.mean(terms, axis=0)
+        for name, value in (("loss", loss), ("presence", presence), ("location", location)):
+            writer.add_scalar(f"train/{name}", value, self._step)
+        self._console.print(
+            f"{time.strftime('%H:%M:%S')} step {self._step}/{self._total_steps} {self._size()} loss {loss:.3f} "
+            f"presence {presence:.3f} location {location:.3f} "
+            f"{len(terms) * self._config.batch_size / max(seconds, 1e-6):.1f} crops/s"
+        )
 
     def _size(self) -> tuple[int, int]:
         """Crop size of the current step."""

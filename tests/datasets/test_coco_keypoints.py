@@ -69,6 +69,17 @@ def test_a_joint_of_visibility_0_has_weight_0(tmp_path: Path) -> None:
     np.testing.assert_array_equal(person.keypoints[:, 2], [1] * 5 + [0] * 12)
 
 
+def test_objects_beside_the_people_are_passed_over(tmp_path: Path) -> None:
+    categories = [{"id": 1, "name": "person", "keypoints": ["nose"]}, {"id": 2, "name": "weapon"}]
+    weapon = {"id": 2, "image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4]}
+    content = {
+        "images": [{"id": 1, "file_name": "a"}],
+        "annotations": [annotation(1), weapon],
+        "categories": categories,
+    }
+    assert len(read_coco_keypoints(write(tmp_path / "c.json", content), tmp_path).people[1]) == 1
+
+
 @pytest.mark.parametrize(
     "content",
     [
