@@ -53,9 +53,12 @@ class DetectorSettings(_Section):
         multiple_of=32,
         description="Input pixels along the longer side of a 16:9 picture; null takes the checkpoint's.",
     )
-    scores: dict[str, Share] | None = Field(
-        None,
-        description="Least score by class, such as {person: 0.3, weapon: 0.5}; null takes the checkpoint's.",
+    person_score: Share = Field(
+        0.1,
+        description="Least score of a person who gets a pose; the pose's own score then decides who counts.",
+    )
+    weapon_score: Share | None = Field(
+        None, description="Least score of a weapon; null takes the checkpoint's."
     )
 
 

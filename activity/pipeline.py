@@ -52,6 +52,7 @@ DETECTOR_CHECKPOINT: Final = "detector_person_weapon.onnx"
 TOPDOWN_CHECKPOINT: Final = "pose_topdown.onnx"
 OPENPIFPAF_CHECKPOINT: Final = "openpifpaf_rendered.safetensors"
 RECOGNIZER_CHECKPOINT: Final = "recognizer_fighting.safetensors"
+PERSON_LABEL: Final = "person"
 WEAPON_LABEL: Final = "weapon"
 
 _NOT_ANALYSED: Final[dict[Part, str]] = {
@@ -386,16 +387,15 @@ def load_detector(settings: Settings, *, threads: int) -> tuple[YoloxDetector, M
         CheckpointError: If the file is missing, damaged, no detector, or knows no people.
     """
     path = settings.detector.checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT)
+    scores = {PERSON_LABEL: settings.detector.person_score}
+    if settings.detector.weapon_score is not None:
+        scores[WEAPON_LABEL] = settings.detector.weapon_score
     detector = YoloxDetector(
         path,
         input_size=settings.detector.long_side_px,
-        score_threshold=settings.detector.scores,
+        score_threshold=scores,
         threads=threads,
     )
-    if "person" not in detector.labels:
-        raise CheckpointError(
-            f"{path}: expected a detector of the class 'person', it knows {detector.labels}"
-        )
     return detector, ModelInfo(
         path.stem, "detection", path.name, detector.sha256, "One pass finds people and weapons."
     )

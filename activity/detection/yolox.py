@@ -39,8 +39,8 @@ class YoloxDetector:
             [1, cells, 5 + classes]: box offsets, objectness and class probabilities.
         input_size: Either (rows, columns), or the input pixels along the image's longer side; multiples
             of 32. `None` takes what the checkpoint states. A file of fixed size admits only that size.
-        score_threshold: Detections below it are dropped: one number, or one by class. `None` takes what the
-            checkpoint states.
+        score_threshold: Detections below it are dropped: one number for all classes, or one for each class that
+            shall have another than the checkpoint states.
         iou_threshold: Of two boxes of one class that overlap more, the weaker is dropped.
         labels: Class names for a file that states none, such as `COCO_LABELS`.
         threads: Threads that one frame may use.
@@ -168,9 +168,12 @@ class YoloxDetector:
         return asked
 
     def _choose_thresholds(self, asked: float | Mapping[str, float] | None) -> npt.NDArray[np.float32]:
-        chosen = self._metadata("score_thresholds") if asked is None else asked
-        if isinstance(chosen, (int, float)):
-            chosen = dict.fromkeys(self._labels, float(chosen))
+        stated = self._metadata("score_thresholds")
+        chosen: object = stated
+        if isinstance(asked, (int, float)):
+            chosen = dict.fromkeys(self._labels, float(asked))
+        elif asked is not None:
+            chosen = {**(stated if isinstance(stated, Mapping) else {}), **asked}
         if not isinstance(chosen, Mapping) or set(chosen) != set(self._labels):
             raise ConfigurationError(
                 f"score_threshold: expected one number, or one for each of {list(self._labels)}, got {chosen!r}"

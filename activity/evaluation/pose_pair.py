@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from activity.config import DetectorSettings, Settings
+from activity.config import Settings
 from activity.pipeline import load_detector, load_estimator
 from activity.structures import Detections, Poses
 
@@ -29,11 +29,11 @@ class PosePair:
         self._estimator, self.model = load_estimator(settings, threads=threads)
         self._detector = None
         if self._estimator.uses_person_boxes:
-            usual = load_detector(settings, threads=threads)[0].score_thresholds
-            scores = {**usual, "person": min(usual["person"], LOWEST_PERSON_SCORE)}
-            section = DetectorSettings.model_validate(settings.detector.model_dump() | {"scores": scores})
-            lowered = settings.model_copy(update={"detector": section})
-            self._detector = load_detector(lowered, threads=threads)[0]
+            least = min(settings.detector.person_score, LOWEST_PERSON_SCORE)
+            section = settings.detector.model_copy(update={"person_score": least})
+            self._detector = load_detector(
+                settings.model_copy(update={"detector": section}), threads=threads
+            )[0]
 
     def __call__(self, image: npt.NDArray[np.uint8]) -> Poses:
         """The people of [H, W, 3] uint8 RGB, doubtful ones included."""
