@@ -220,7 +220,9 @@ class BPTubeFormer(nn.Module):
     ) -> Tensor:
         check_grids(grids, self.config.frames)
         if self.config.velocity:
-            grids = torch.cat([grids, self.config.velocity_gain * velocities(grids)], dim=2)  # (B, 5, 4, T, 3, 3)
+            grids = torch.cat(
+                [grids, self.config.velocity_gain * velocities(grids)], dim=2
+            )  # (B, 5, 4, T, 3, 3)
         tokens = [self.class_token.expand(len(grids), 1, -1)]
         for part in range(PARTS):
             x = self.embedders[part](grids[:, part])  # (B, d, t, h, w)

@@ -93,6 +93,9 @@ def train(config: DetectorConfig, *, run_directory: Path) -> Path:
     """
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  # only while training
 
+    for size in config.canvases:
+        if size[0] % 32 or size[1] % 32:
+            raise ConfigurationError(f"canvases: expected multiples of 32, got {size[0]}x{size[1]}")
     torch.set_num_threads(config.threads)
     cv2.setNumThreads(config.threads)
     run_directory.mkdir(parents=True, exist_ok=True)
@@ -259,9 +262,6 @@ def draw_batch(
 
 
 def _pools(config: DetectorConfig) -> dict[str, list[DetectorSample]]:
-    for size in config.canvases:
-        if size[0] % 32 or size[1] % 32:
-            raise ConfigurationError(f"canvases: expected multiples of 32, got {size[0]}x{size[1]}")
     pools: dict[str, list[DetectorSample]] = {}
     for sample in read_samples(config.data, config.labels, sure_score=config.sure_score):
         if not sample.held_out:
