@@ -163,7 +163,9 @@ def test_file_that_does_not_name_its_classes_is_refused(
         pytest.param({"input_size": 100}, "multiples of 32", id="size"),
         pytest.param({"input_size": (64, 0)}, "multiples of 32", id="no columns"),
         pytest.param({"score_threshold": 1.5}, "score_threshold", id="threshold above 1"),
-        pytest.param({"score_threshold": {"persn": 0.5}}, "one for each of", id="a threshold for an unknown class"),
+        pytest.param(
+            {"score_threshold": {"persn": 0.5}}, "one for each of", id="a threshold for an unknown class"
+        ),
         pytest.param({"iou_threshold": -0.1}, "iou_threshold", id="negative overlap"),
     ],
 )
