@@ -74,7 +74,7 @@ class PoseSettings(_Section):
         description="A file, or for openpifpaf the name of an official checkpoint; null takes the embedded one.",
     )
     person_score: Share = Field(
-        0.25,
+        0.15,
         description="Poses of at least this score start a person; half of it is enough to go on with one.",
     )
     keypoint_score: Share = Field(0.1, description="Keypoints under this confidence count as not found.")
