@@ -139,3 +139,15 @@ def test_every_checkpoint_has_its_model_card() -> None:
     folder = ROOT / "checkpoints"
     checkpoints = [path for path in folder.iterdir() if path.suffix in {".onnx", ".safetensors"}]
     assert [path.name for path in checkpoints if not path.with_suffix(".md").is_file()] == []
+
+
+def test_checkpoints_do_not_tell_of_the_machine_that_wrote_them() -> None:
+    wordy = [
+        path.name
+        for path in sorted((ROOT / "checkpoints").iterdir())
+        if path.suffix in {".onnx", ".safetensors"}
+        and (
+            b"stack_trace" in (content := path.read_bytes()) or b'File "/' in content or b"/home/" in content
+        )
+    ]
+    assert wordy == []
