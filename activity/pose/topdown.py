@@ -104,7 +104,7 @@ class TopDownEstimator:
         heatmaps = self._heatmaps(crops)
         if self._mirrored_too:
             mirrored = self._heatmaps(np.ascontiguousarray(crops[:, :, ::-1]))
-            heatmaps = (heatmaps + mirrored[:, COCO_FLIP, :, ::-1]) / 2
+            heatmaps = np.asarray((heatmaps + mirrored[:, COCO_FLIP, :, ::-1]) / 2, np.float32)
         return to_frame(decode_heatmaps(heatmaps), matrices, stride=self._stride)
 
     def _heatmaps(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

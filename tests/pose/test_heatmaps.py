@@ -81,21 +81,34 @@ def test_noise_is_averaged_not_sampled_when_the_crop_shrinks() -> None:
 @settings(max_examples=60, deadline=None)
 @given(x=st.floats(1.0, 8.0), y=st.floats(1.0, 10.0), height=st.floats(0.05, 1.0))
 def test_the_peak_of_a_gaussian_is_found_exactly(x: float, y: float, height: float) -> None:
-    found = decode_heatmaps((gaussian(x, y) * np.float32(height))[None, None])
+    found = decode_heatmaps((gaussian(x, y) * np.float32(height))[None, None], smoothing_cells=0)
     np.testing.assert_allclose(found[0, 0, :2], [x, y], atol=0.02)
     assert 0.85 * height <= found[0, 0, 2] <= height + 1e-6
 
 
 def test_a_peak_on_the_border_stays_in_the_map() -> None:
-    found = decode_heatmaps(gaussian(-2.0, 5.3)[None, None])
+    found = decode_heatmaps(gaussian(-2.0, 5.3)[None, None], smoothing_cells=0)
     assert found[0, 0, 0] == 0
     assert found[0, 0, 1] == pytest.approx(5.3, abs=0.02)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_a_flat_map_has_no_fraction_to_find(value: float) -> None:
-    found = decode_heatmaps(np.full((1, 17, 6, 5), value, np.float32))
+    found = decode_heatmaps(np.full((1, 17, 6, 5), value, np.float32), smoothing_cells=0)
     np.testing.assert_array_equal(found, np.tile([0, 0, value], (1, 17, 1)))
+
+
+def test_a_smoothed_gaussian_keeps_its_place_and_its_own_height() -> None:
+    found = decode_heatmaps(0.6 * gaussian(12.3, 13.8, height=28, width=24)[None, None])
+    np.testing.assert_allclose(found[0, 0, :2], [12.3, 13.8], atol=0.02)
+    assert found[0, 0, 2] == pytest.approx(0.6, abs=0.03)
+
+
+def test_a_broad_hill_outweighs_a_lone_spike() -> None:
+    heatmap = 0.5 * gaussian(5, 4, height=24, width=20)
+    heatmap[18, 15] = 0.55
+    np.testing.assert_allclose(decode_heatmaps(heatmap[None, None])[0, 0], [5, 4, 0.5], atol=0.02)
+    assert decode_heatmaps(heatmap[None, None], smoothing_cells=0)[0, 0, :2].tolist() == [15, 18]
 
 
 def test_a_map_of_one_cell_and_nobody_are_decoded() -> None:
