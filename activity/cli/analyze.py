@@ -47,7 +47,8 @@ def analyze(
     clips: Annotated[
         list[str],
         typer.Argument(
-            help="Video files, folders (searched for videos, with their sub-folders) or quoted globs."
+            metavar="CLIP...",
+            help="Video files, folders (searched for videos, with their sub-folders) or quoted globs.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; made if it is missing.")],
@@ -175,7 +176,7 @@ def _expand(arguments: Sequence[str]) -> list[Path]:
                     f"{' '.join(sorted(VIDEO_SUFFIXES))}); name a file itself if its ending is another"
                 )
             if others:
-                stderr.print(f"{path}: {others} files that are no videos are left out", highlight=False)
+                stderr.print(f"{path}: left out, being no videos: {others}", highlight=False, soft_wrap=True)
             matches = inside
         elif path.exists() or not glob.has_magic(argument):
             matches = [path]

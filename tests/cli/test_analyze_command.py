@@ -25,7 +25,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_teaches_and_starts_without_loading_networks() -> None:
     result = run("analyze", "--help")
     assert result.returncode == 0
-    for word in ("CLIPS", "--out", "--config", "--pose", "--allow-damaged", "report.html"):
+    for word in ("CLIP...", "--out", "--config", "--pose", "--allow-damaged", "report.html"):
         assert word in result.stdout
 
 
@@ -54,7 +54,7 @@ def test_a_batch_goes_on_after_a_bad_file_and_lists_it_at_the_end(tmp_path: Path
     assert [clip["status"] for clip in clips] == ["failed", "analyzed"]
     assert "a_bad.mp4" in clips[0]["message"]
     assert "a_bad.mp4" in result.stderr
-    assert "1 files that are no videos" in result.stderr
+    assert "left out, being no videos: 1" in result.stderr
     assert (out / "b_good" / "report.json").is_file()
     again = run(*arguments, "--resume")
     assert [clip["status"] for clip in json.loads(again.stdout)["clips"]] == ["failed", "skipped"]
