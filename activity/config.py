@@ -136,7 +136,7 @@ class RuleSettings(_Section):
 
 
 def _default_rules() -> tuple[RuleSettings, ...]:
-    return (RuleSettings(label="Fighting", agency="police", severity="severe"),)
+    return (RuleSettings(label="Fighting", agency="police", severity="severe", min_score=0.85),)
 
 
 class FusionSettings(_Section):
