@@ -25,7 +25,7 @@ from activity.alerts import ClipReference, JsonLinesSink
 from activity.config import Settings, embedded_checkpoint
 from activity.detection.detector import ObjectDetector
 from activity.detection.yolox import YoloxDetector
-from activity.errors import CheckpointError, OutputError
+from activity.errors import OutputError
 from activity.fusion.clip_summary import summarize_clip
 from activity.fusion.rules import ActivityRule, raise_alerts
 from activity.pose.estimator import PoseEstimator

@@ -35,7 +35,9 @@ class ClipSummary:
 
     def __post_init__(self) -> None:
         if (self.label is None) != (self.score is None):
-            raise StructureError(f"summary: label and score go together, got {self.label!r} with {self.score}")
+            raise StructureError(
+                f"summary: label and score go together, got {self.label!r} with {self.score}"
+            )
         if self.label is None and not self.reason:
             raise StructureError("summary: a clip without a label needs a reason")
         if self.label is None and self.probabilities:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -69,9 +70,7 @@ def test_a_label_that_the_recogniser_does_not_know_raises_nothing() -> None:
 )
 def test_rules_out_of_bounds_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(values))):
-        ActivityRule(
-            **{"label": "Fighting", "agency": "police", "severity": "severe", "min_score": 0.5, **values}
-        )  # type: ignore[arg-type]
+        dataclasses.replace(RULE, **values)  # type: ignore[arg-type]
 
 
 def test_two_rules_for_one_label_are_refused() -> None:
