@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from activity.datasets.coco_keypoints import LabelledPerson, read_lspet, read_single17, read_teacher_people
 from activity.datasets.person_crops import PersonCrops, cut_people, render_people, store_person_crops
-from activity.errors import CheckpointError, ConfigurationError
+from activity.errors import CheckpointError, ConfigurationError, OutputError
 from activity.networks.yolox import load_onnx_weights
 from activity.pose.heatmap_network import HEATMAP_STRIDE, HeatmapNetwork
 from activity.pose.heatmaps import decode_heatmaps
@@ -52,6 +53,7 @@ def train(config: TopDownConfig, *, run_directory: Path) -> Path:
     Raises:
         DatasetError: If a data set is missing or damaged.
         CheckpointError: If the backbone's file or the stored state does not fit.
+        OutputError: If the finished network cannot be put where the configuration says.
     """
     torch.set_num_threads(config.threads)
     cv2.setNumThreads(config.threads)
@@ -61,9 +63,19 @@ def train(config: TopDownConfig, *, run_directory: Path) -> Path:
     crops = stored_people(config)
     trainer = HeatmapTraining(config, run_directory=run_directory, crops=crops, console=console)
     trainer.run()
-    return export_heatmap_network(
+    exported = export_heatmap_network(
         trainer.averaged, run_directory / "pose_topdown.onnx", size=trainer.final_size, padding=config.padding
     )
+    if config.checkpoint is None:
+        return exported
+    try:
+        config.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(exported, config.checkpoint)
+    except OSError as error:
+        raise OutputError(
+            f"{config.checkpoint}: cannot be written ({error.strerror}); the network is in {exported}"
+        ) from error
+    return config.checkpoint
 
 
 def stored_people(config: TopDownConfig) -> PersonCrops:

@@ -47,6 +47,9 @@ class TopDownConfig(BaseModel):
     kind: Literal["topdown"] = "topdown"
     data: PoseDataConfig
     cache: Annotated[Path, Field(description="Folder for the people cut out once; about 3 GB.")]
+    checkpoint: Annotated[
+        Path | None, Field(description="Where the finished network goes; null: only into the run's folder.")
+    ] = None
     backbone: Annotated[
         Path | None, Field(description="ONNX file of YOLOX-nano to start from; null: chance.")
     ]

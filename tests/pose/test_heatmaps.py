@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,9 @@ from activity.errors import StructureError
 from activity.pose.heatmaps import FILL, crop_matrix, cut_crop, decode_heatmaps, to_frame
 
 
-def gaussian(x: float, y: float, *, height: int = 12, width: int = 10, sigma: float = 1.5) -> np.ndarray:
+def gaussian(
+    x: float, y: float, *, height: int = 12, width: int = 10, sigma: float = 1.5
+) -> npt.NDArray[np.float32]:
     columns, rows = np.arange(width), np.arange(height)
     across = np.exp(-((columns - x) ** 2) / (2 * sigma**2))
     down = np.exp(-((rows - y) ** 2) / (2 * sigma**2))
@@ -99,15 +102,15 @@ def test_a_flat_map_has_no_fraction_to_find(value: float) -> None:
 
 
 def test_a_smoothed_gaussian_keeps_its_place_and_its_own_height() -> None:
-    found = decode_heatmaps(0.6 * gaussian(12.3, 13.8, height=28, width=24)[None, None])
+    found = decode_heatmaps(np.float32(0.6) * gaussian(12.3, 13.8, height=28, width=24)[None, None])
     np.testing.assert_allclose(found[0, 0, :2], [12.3, 13.8], atol=0.02)
     assert found[0, 0, 2] == pytest.approx(0.6, abs=0.03)
 
 
 def test_a_broad_hill_outweighs_a_lone_spike() -> None:
-    heatmap = 0.5 * gaussian(5, 4, height=24, width=20)
+    heatmap = np.float32(0.5) * gaussian(5, 4, height=24, width=20)
     heatmap[18, 15] = 0.55
-    np.testing.assert_allclose(decode_heatmaps(heatmap[None, None])[0, 0], [5, 4, 0.5], atol=0.02)
+    np.testing.assert_allclose(decode_heatmaps(heatmap[None, None])[0, 0], [5.0, 4.0, 0.5], atol=0.02)
     assert decode_heatmaps(heatmap[None, None], smoothing_cells=0)[0, 0, :2].tolist() == [15, 18]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -204,8 +205,10 @@ def test_a_run_trains_resumes_and_exports(store: Path, tmp_path: Path) -> None:
     people = PersonCrops([store / "rendered1"])
     console = Console(quiet=True)
     HeatmapTraining(configuration(store, steps=2), run_directory=run, crops=people, console=console).run()
-    checkpoint = train(configuration(store, steps=3), run_directory=run)
-    assert checkpoint.is_file()
+    target = tmp_path / "shipped" / "pose.onnx"
+    checkpoint = train(configuration(store, steps=3, checkpoint=target), run_directory=run)
+    assert checkpoint == target
+    assert target.read_bytes() == (run / "pose_topdown.onnx").read_bytes()
     records = [json.loads(line) for line in (run / "measurements.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records] == [2, 3]
     assert records[-1]["clips"]["people"] == 2
@@ -240,6 +243,14 @@ def test_eight_fixed_crops_are_learnt_by_heart(store: Path, tmp_path: Path) -> N
 def test_settings_out_of_bounds_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         configuration(tmp_path, steps=1, **wrong)
+
+
+def test_the_bundled_configuration_ships_the_bundled_checkpoint() -> None:
+    text = (Path(__file__).parents[2] / "configs" / "pose_topdown.yaml").read_text(encoding="utf-8")
+    config = TopDownConfig.model_validate(yaml.safe_load(text))
+    assert config.checkpoint == Path("checkpoints/pose_topdown.onnx")
+    assert (config.stages[-1].height, config.stages[-1].width) == (192, 160)
+    assert sum(config.data.shares.values()) == pytest.approx(1)
 
 
 def test_a_crop_must_fit_the_backbones_stride() -> None:
