@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+import activity
 from activity.cli.console import print_json, stderr, stdout
 
 app = typer.Typer(
@@ -21,14 +22,21 @@ app = typer.Typer(
 
 
 def _machine() -> dict[str, Any]:
-    packages = ("activity", "numpy", "onnxruntime", "torch", "av", "opencv-python", "openpifpaf")
+    packages = ("numpy", "onnxruntime", "torch", "av", "opencv-python-headless", "openpifpaf")
     return {
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
+        "versions": {"activity": activity.__version__, **{name: _version(name) for name in packages}},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed under this name"
 
 
 def _processor() -> str:
@@ -57,6 +65,7 @@ def memory(
     """
     from activity.evaluation.memory import peak_memory  # noqa: PLC0415  (keeps --help fast)
 
+    machine = _machine()
     with stderr.status(f"analysing {short_s:g} s and {long_s:g} s of video"):
         short, long = peak_memory(clip, short_s=short_s, long_s=long_s)
     ratio = long.peak_mib / short.peak_mib
@@ -66,7 +75,7 @@ def memory(
                 "short": dataclasses.asdict(short),
                 "long": dataclasses.asdict(long),
                 "ratio": round(ratio, 4),
-                "machine": _machine(),
+                "machine": machine,
             }
         )
         return
