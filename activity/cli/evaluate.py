@@ -128,9 +128,9 @@ def recognizer(
     from activity.pipeline import RECOGNIZER_CHECKPOINT  # noqa: PLC0415
 
     if cross_validate is not None:
-        from activity.training.recognizer import cross_validate as run_folds  # noqa: PLC0415
-        from activity.training.recognizer import load_training_data  # noqa: PLC0415
-        from activity.training.recognizer_config import RecognizerConfig  # noqa: PLC0415
+        from activity.training.recognizer.config import RecognizerConfig  # noqa: PLC0415
+        from activity.training.recognizer.trainer import cross_validate as run_folds  # noqa: PLC0415
+        from activity.training.recognizer.trainer import load_training_data  # noqa: PLC0415
 
         training = read_yaml(cross_validate, RecognizerConfig)
         section = training.data.model_copy(

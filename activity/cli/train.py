@@ -44,17 +44,17 @@ def pose(config: Config, run: RunDirectory = None) -> None:
     """
     match read_yaml(config, _Kind).kind:
         case "topdown":
-            from activity.training import pose as trainer  # noqa: PLC0415  (keeps --help fast)
-            from activity.training.pose_config import TopDownConfig  # noqa: PLC0415
+            from activity.training.heatmaps import trainer  # noqa: PLC0415  (keeps --help fast)
+            from activity.training.heatmaps.config import TopDownConfig  # noqa: PLC0415
 
             checkpoint = trainer.train(
                 read_yaml(config, TopDownConfig), run_directory=_directory(run, config)
             )
         case "openpifpaf":
-            from activity.training import openpifpaf_pose  # noqa: PLC0415
+            from activity.training.openpifpaf import trainer as field_trainer  # noqa: PLC0415
 
-            checkpoint = openpifpaf_pose.train(
-                read_yaml(config, openpifpaf_pose.OpenPifPafConfig), run_directory=_directory(run, config)
+            checkpoint = field_trainer.train(
+                read_yaml(config, field_trainer.OpenPifPafConfig), run_directory=_directory(run, config)
             )
     _report(checkpoint)
 
@@ -67,7 +67,7 @@ def detector(config: Config, run: RunDirectory = None) -> None:
 
     activity train detector --config configs/detector_yolox.yaml
     """
-    from activity.training import detector as trainer  # noqa: PLC0415
+    from activity.training.detector import trainer  # noqa: PLC0415
 
     _report(trainer.train(read_yaml(config, trainer.DetectorConfig), run_directory=_directory(run, config)))
 
@@ -80,8 +80,8 @@ def recognizer(config: Config, run: RunDirectory = None) -> None:
 
     activity train recognizer --config configs/recognizer_fighting.yaml
     """
-    from activity.training import recognizer as trainer  # noqa: PLC0415
-    from activity.training.recognizer_config import RecognizerConfig  # noqa: PLC0415
+    from activity.training.recognizer import trainer  # noqa: PLC0415
+    from activity.training.recognizer.config import RecognizerConfig  # noqa: PLC0415
 
     _report(trainer.train(read_yaml(config, RecognizerConfig), run_directory=_directory(run, config)))
 

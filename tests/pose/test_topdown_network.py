@@ -18,7 +18,7 @@ from activity.pose.heatmap_network import HeatmapNetwork
 from activity.pose.heatmaps import crop_matrix, cut_crop, decode_heatmaps
 from activity.pose.topdown import TopDownEstimator
 from activity.structures import COCO_KEYPOINT_NAMES, Detections
-from activity.training.pose_export import export_heatmap_network
+from activity.training.heatmaps.export import export_heatmap_network
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "pose_topdown.onnx"
 

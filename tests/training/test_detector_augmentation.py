@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from activity.errors import DatasetError
-from activity.training.detector_augmentation import Canvas, change_colours, compose, spoil
-from activity.training.detector_samples import DetectorSample
+from activity.training.detector.augmentation import Canvas, change_colours, compose, spoil
+from activity.training.detector.samples import DetectorSample
 
 
 def sample(path: Path, boxes: list[list[float]], *, is_gray: bool = False) -> DetectorSample:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from activity.networks.yolox import Yolox
-from activity.training.detector_loss import (
+from activity.training.detector.loss import (
     Objects,
     assign_cells,
     cells_of_input,

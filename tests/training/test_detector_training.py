@@ -11,9 +11,9 @@ from activity.detection import YoloxDetector
 from activity.errors import ConfigurationError
 from activity.networks.onnx import OnnxModel
 from activity.networks.yolox import Yolox
-from activity.training.detector import DetectorConfig, draw_batch, initial_network, train
-from activity.training.detector_export import export_detector, state_thresholds
-from activity.training.detector_samples import LABELS, DetectorSample, read_boxed_samples
+from activity.training.detector.export import export_detector, state_thresholds
+from activity.training.detector.samples import LABELS, DetectorSample, read_boxed_samples
+from activity.training.detector.trainer import DetectorConfig, draw_batch, initial_network, train
 
 ROOT = Path(__file__).parents[2]
 SHIPPED_CONFIG = ROOT / "configs/detector_yolox.yaml"

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from activity.errors import CheckpointError
 from activity.pose.openpifpaf_network import coco_head_metas, load_checkpoint
-from activity.training.openpifpaf_pose import FieldTraining, OpenPifPafConfig, train
-from activity.training.openpifpaf_samples import RenderedFields, mirror, relight
-from activity.training.openpifpaf_scenes import surveillance_scene
+from activity.training.openpifpaf.samples import RenderedFields, mirror, relight
+from activity.training.openpifpaf.scenes import surveillance_scene
+from activity.training.openpifpaf.trainer import FieldTraining, OpenPifPafConfig, train
 
 
 def config(folder: Path, **changes: object) -> OpenPifPafConfig:

@@ -16,12 +16,12 @@ from activity.datasets.coco_keypoints import ImageReference, LabelledPerson
 from activity.datasets.person_crops import PersonCrop, PersonCrops, cut_person, store_person_crops
 from activity.errors import CheckpointError, DatasetError
 from activity.pose.heatmaps import decode_heatmaps
-from activity.training.crop_augmentation import CropAugmentation
-from activity.training.pose import HeatmapTraining, train
-from activity.training.pose_config import CropStage, PoseDataConfig, TopDownConfig
-from activity.training.pose_loss import gaussian_maps, heatmap_loss
-from activity.training.pose_measurement import measure_crops
-from activity.training.pose_samples import CropSampler
+from activity.training.heatmaps.augmentation import CropAugmentation
+from activity.training.heatmaps.config import CropStage, PoseDataConfig, TopDownConfig
+from activity.training.heatmaps.loss import gaussian_maps, heatmap_loss
+from activity.training.heatmaps.measurement import measure_crops
+from activity.training.heatmaps.samples import CropSampler
+from activity.training.heatmaps.trainer import HeatmapTraining, train
 
 
 def person_with_a_bright_wrist(random: np.random.Generator) -> PersonCrop:

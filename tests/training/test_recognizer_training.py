@@ -12,11 +12,11 @@ from activity.errors import DatasetError
 from activity.evaluation.recognition import LabelledVideo, evaluate_recognizer
 from activity.recognition.recognizer import Recognizer
 from activity.structures import COCO_FLIP, Tubelet
-from activity.training.recognizer import cross_validate, load_training_data, train
-from activity.training.recognizer_config import AugmentationSection, RecognizerConfig
-from activity.training.recognizer_fit import fit
-from activity.training.recognizer_floor import forest_accuracy, movement_features
-from activity.training.recognizer_samples import GridArranger, SegmentSet, augment, draw_batches
+from activity.training.recognizer.config import AugmentationSection, RecognizerConfig
+from activity.training.recognizer.fit import fit
+from activity.training.recognizer.floor import forest_accuracy, movement_features
+from activity.training.recognizer.samples import GridArranger, SegmentSet, augment, draw_batches
+from activity.training.recognizer.trainer import cross_validate, load_training_data, train
 from activity.tubelets import to_part_grids
 
 STILL = AugmentationSection(
@@ -126,7 +126,7 @@ def test_every_class_and_every_clip_is_drawn_as_often_as_the_others() -> None:
 
 @pytest.fixture(autouse=True)
 def _small_forest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activity.training.recognizer_floor.TREES", 20)
+    monkeypatch.setattr("activity.training.recognizer.floor.TREES", 20)
 
 
 def write_people(root: Path, *, per_class: int = 6) -> None:

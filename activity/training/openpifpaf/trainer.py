@@ -21,8 +21,8 @@ from activity.networks.yolox import load_onnx_weights
 from activity.pose.openpifpaf import FieldDecoder, prepare_image
 from activity.pose.openpifpaf_network import build_network, save_checkpoint
 from activity.pose.openpifpaf_runtime import openpifpaf
-from activity.training.openpifpaf_config import OpenPifPafConfig
-from activity.training.openpifpaf_samples import HELD_OUT_SEED, RenderedFields, render_numbered_scene
+from activity.training.openpifpaf.config import OpenPifPafConfig
+from activity.training.openpifpaf.samples import HELD_OUT_SEED, RenderedFields, render_numbered_scene
 
 __all__ = ["OpenPifPafConfig", "train"]
 

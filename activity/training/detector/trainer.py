@@ -18,12 +18,12 @@ from torch import Tensor
 from activity.detection import COCO_LABELS
 from activity.errors import ConfigurationError
 from activity.networks.yolox import Yolox, load_onnx_weights
-from activity.training.detector_augmentation import compose
-from activity.training.detector_calibration import calibrate_thresholds
-from activity.training.detector_export import export_detector, state_thresholds
-from activity.training.detector_labels import prepare_labels
-from activity.training.detector_loss import Cells, Objects, cells_of_input, detection_loss
-from activity.training.detector_samples import LABELS, DetectorSample, read_samples
+from activity.training.detector.augmentation import compose
+from activity.training.detector.calibration import calibrate_thresholds
+from activity.training.detector.export import export_detector, state_thresholds
+from activity.training.detector.labels import prepare_labels
+from activity.training.detector.loss import Cells, Objects, cells_of_input, detection_loss
+from activity.training.detector.samples import LABELS, DetectorSample, read_samples
 
 LOG = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from activity.fusion.clip_summary import BACKGROUND
 from activity.recognition.architectures import NetworkConfig, build_network
 from activity.recognition.checkpoint import RecognizerCheckpoint
 from activity.recognition.recognizer import Recognizer
-from activity.training.recognizer_config import RecognizerConfig
-from activity.training.recognizer_samples import GridArranger, SegmentSet, augment, draw_batches
+from activity.training.recognizer.config import RecognizerConfig
+from activity.training.recognizer.samples import GridArranger, SegmentSet, augment, draw_batches
 
 OnEpoch = Callable[[str, int, int, float], None]
 """Called with the run's name, the epochs done, all epochs, and the mean loss of the epoch."""

@@ -23,11 +23,11 @@ from activity.networks.yolox import load_onnx_weights
 from activity.pose.heatmap_network import HEATMAP_STRIDE, HeatmapNetwork
 from activity.pose.heatmaps import decode_heatmaps
 from activity.structures import COCO_LIMBS
-from activity.training.pose_config import PoseDataConfig, TopDownConfig
-from activity.training.pose_export import export_heatmap_network
-from activity.training.pose_loss import heatmap_loss
-from activity.training.pose_measurement import measure_crops
-from activity.training.pose_samples import CropSampler
+from activity.training.heatmaps.config import PoseDataConfig, TopDownConfig
+from activity.training.heatmaps.export import export_heatmap_network
+from activity.training.heatmaps.loss import heatmap_loss
+from activity.training.heatmaps.measurement import measure_crops
+from activity.training.heatmaps.samples import CropSampler
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from activity.evaluation.recognition import measure, predict
 from activity.recognition.checkpoint import save_checkpoint
-from activity.training.recognizer_card import write_card
-from activity.training.recognizer_config import RecognizerConfig
-from activity.training.recognizer_fit import as_recognizer, fit
-from activity.training.recognizer_validation import TrainingData, cross_validate, load_training_data
+from activity.training.recognizer.card import write_card
+from activity.training.recognizer.config import RecognizerConfig
+from activity.training.recognizer.fit import as_recognizer, fit
+from activity.training.recognizer.validation import TrainingData, cross_validate, load_training_data
 
 __all__ = ["TrainingData", "cross_validate", "load_training_data", "train"]
 

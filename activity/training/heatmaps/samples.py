@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from activity.datasets.person_crops import PersonCrop, PersonCrops
 from activity.errors import DatasetError
-from activity.training.crop_augmentation import CropAugmentation
+from activity.training.heatmaps.augmentation import CropAugmentation
 
 
 class CropSampler:

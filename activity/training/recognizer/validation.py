@@ -21,9 +21,9 @@ from activity.datasets.splits import is_held_out
 from activity.errors import DatasetError
 from activity.evaluation.recognition import LabelledVideo, Prediction, cut_videos, measure, predict
 from activity.structures import ActivityScore
-from activity.training.recognizer_config import RecognizerConfig
-from activity.training.recognizer_fit import OnEpoch, as_recognizer, fit
-from activity.training.recognizer_floor import forest_accuracy
+from activity.training.recognizer.config import RecognizerConfig
+from activity.training.recognizer.fit import OnEpoch, as_recognizer, fit
+from activity.training.recognizer.floor import forest_accuracy
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from activity.errors import OutputError
-from activity.training.recognizer_config import RecognizerConfig
+from activity.training.recognizer.config import RecognizerConfig
 
 _LEVELS = ("segment", "track", "clip")
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from activity.detection.boxes import PADDING_GRAY
 from activity.errors import DatasetError
-from activity.training.detector_samples import DetectorSample
+from activity.training.detector.samples import DetectorSample
 
 _LEAST_VISIBLE: Final = 0.4
 _LEAST_IGNORED: Final = 0.05

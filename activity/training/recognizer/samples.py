@@ -12,7 +12,7 @@ from torch import Tensor
 from activity.evaluation.recognition import LabelledVideo
 from activity.recognition.joints import joints_from_grids
 from activity.structures import COCO_FLIP, KEYPOINT_COUNT
-from activity.training.recognizer_config import AugmentationSection
+from activity.training.recognizer.config import AugmentationSection
 from activity.tubelets import to_part_grids
 from activity.tubelets.settings import Padding
 

@@ -14,7 +14,7 @@ from activity.detection import YoloxDetector
 from activity.errors import DatasetError
 from activity.evaluation.detection import LOWEST_SCORE, TrueObjects, detect_bgr, measure_rates
 from activity.structures import Detections
-from activity.training.detector_samples import LABELS, DetectorSample
+from activity.training.detector.samples import LABELS, DetectorSample
 
 LOG = logging.getLogger(__name__)
 

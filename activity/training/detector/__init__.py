@@ -1,0 +1,1 @@
+"""Trains the person and weapon detector."""

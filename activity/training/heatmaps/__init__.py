@@ -1,0 +1,1 @@
+"""Trains the heat-map network of the top-down pose estimator."""

@@ -1,0 +1,1 @@
+"""Trains OpenPifPaf networks on rendered people."""

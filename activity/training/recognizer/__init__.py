@@ -1,0 +1,1 @@
+"""Trains and cross-validates recognisers of activities."""
