@@ -7,35 +7,26 @@ weapon boxes are kept, so memory does not grow with the pixels of the clip.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import Final
 
 from activity.alerts import ClipReference, JsonLinesSink
-from activity.config import Settings, embedded_checkpoint
-from activity.detection.detector import ObjectDetector
-from activity.detection.yolox import YoloxDetector
+from activity.assembly import WEAPON_LABEL, Networks, load_networks, make_tracker
+from activity.config import Settings
 from activity.errors import OutputError
 from activity.fusion.clip_summary import summarize_clip
 from activity.fusion.rules import ActivityRule, raise_alerts
-from activity.pose.estimator import PoseEstimator
-from activity.pose.topdown import TopDownEstimator
-from activity.recognition.recognizer import Recognizer
 from activity.report import (
     ClipAnalysis,
     KeyFrame,
     KeyFrameCollector,
-    ModelInfo,
     OverlayRenderer,
     Part,
     key_frame_requests,
@@ -43,25 +34,14 @@ from activity.report import (
     write_html,
     write_json,
 )
-from activity.structures import ActivityScore, Detections, Frame, Poses, Track, VideoInfo
-from activity.tracking import ByteTrackPoseTracker, PoseTracker
+from activity.structures import ActivityScore, Detections, Frame, Track, VideoInfo
 from activity.tubelets import TubeletSettings, make_tubelets
 from activity.video import VideoReader, VideoWriter, sha256_of
-
-DETECTOR_CHECKPOINT: Final = "detector_person_weapon.onnx"
-TOPDOWN_CHECKPOINT: Final = "pose_topdown.onnx"
-OPENPIFPAF_CHECKPOINT: Final = "openpifpaf_rendered.safetensors"
-RECOGNIZER_CHECKPOINT: Final = "recognizer_fighting.safetensors"
-PERSON_LABEL: Final = "person"
-WEAPON_LABEL: Final = "weapon"
 
 _NOT_ANALYSED: Final[dict[Part, str]] = {
     "holders": "Who holds a weapon is not determined by this version.",
     "fire": "This version has no fire classifier.",
 }
-_WHY_TOPDOWN: Final = "Embedded default: trained on real surveillance people, and on those the better of our two pose estimators."
-_WHY_OPENPIFPAF: Final = "Chosen by the user. Our own OpenPifPaf checkpoint has seen rendered people only."
-
 OnProgress = Callable[[str, int, int | None], None]
 """Called with the stage's name, the frames done, and the frames expected (or `None`)."""
 
@@ -70,22 +50,29 @@ def _no_progress(stage: str, done: int, total: int | None) -> None:
     pass
 
 
-class _Tracker(Protocol):
-    def update(self, *, frame_index: int, time_s: float, poses: Poses) -> npt.NDArray[np.int64]: ...
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What the frames of a clip told: all that the later stages need of it, and no pixels.
 
-    def finish(self) -> list[Track]: ...
+    Attributes:
+        video: The clip as it was decoded.
+        frames_decoded: Frames that could be decoded.
+        frames_analysed: Frames that were sampled and looked at.
+        duration_s: End of the last frame looked at, seconds from the first.
+        damage: What is wrong with the file, if anything is.
+        tracks: The people, followed.
+        weapons: Frame number, time and boxes, of each frame with any.
+        timing_s: Wall-clock seconds by stage.
+    """
 
-
-@dataclass(slots=True)
-class _Observations:
-    """What the first pass over a clip leaves behind."""
-
-    frames_decoded: int = 0
-    frames_analysed: int = 0
-    duration_s: float = 0.0
-    weapons: list[tuple[int, float, Detections]] = field(default_factory=list)
-    tracks: list[Track] = field(default_factory=list)
-    damage: str | None = None
+    video: VideoInfo
+    frames_decoded: int
+    frames_analysed: int
+    duration_s: float
+    damage: str | None
+    tracks: list[Track]
+    weapons: list[tuple[int, float, Detections]]
+    timing_s: dict[str, float]
 
 
 class _StageClock:
@@ -115,22 +102,11 @@ class _StageClock:
 class Pipeline:
     """The loaded networks and the rules; one instance analyses any number of clips, one after the other."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        detector: ObjectDetector,
-        estimator: PoseEstimator,
-        recognizer: Recognizer,
-        models: Sequence[ModelInfo],
-    ) -> None:
+    def __init__(self, settings: Settings, networks: Networks) -> None:
         self._settings = settings
-        self._detector = detector
-        self._estimator = estimator
-        self._recognizer = recognizer
-        self._models = tuple(models)
+        self._networks = networks
         self._rules = tuple(ActivityRule(**rule.model_dump()) for rule in settings.fusion.rules)
-        self._tubelet_settings = TubeletSettings.from_mapping(recognizer.tubelet_settings)
+        self._tubelet_settings = TubeletSettings.from_mapping(networks.recognizer.tubelet_settings)
         if settings.recognition.stride is not None:
             self._tubelet_settings = replace(self._tubelet_settings, stride=settings.recognition.stride)
 
@@ -141,23 +117,7 @@ class Pipeline:
         Raises:
             CheckpointError: If a checkpoint is missing, damaged, or of another kind.
         """
-        threads = settings.threads or os.cpu_count() or 1
-        detector, detector_model = load_detector(settings, threads=threads)
-        estimator, pose_model = load_estimator(settings, threads=threads)
-        path = settings.recognition.checkpoint or embedded_checkpoint(RECOGNIZER_CHECKPOINT)
-        recognizer = Recognizer.load(path, threads=threads)
-        note = f"Knows {len(recognizer.classes)} classes: {', '.join(recognizer.classes)}."
-        return cls(
-            settings=settings,
-            detector=detector,
-            estimator=estimator,
-            recognizer=recognizer,
-            models=(
-                detector_model,
-                pose_model,
-                ModelInfo(path.stem, "recognition", path.name, recognizer.sha256, note),
-            ),
-        )
+        return cls(settings, load_networks(settings))
 
     def analyze(self, clip: Path, *, on_progress: OnProgress = _no_progress) -> ClipAnalysis:
         """Analyse one clip; nothing is written.
@@ -176,15 +136,83 @@ class Pipeline:
         clock = _StageClock()
         with clock("hash"):
             sha256 = sha256_of(clip)
-        info, seen = self._observe(clip, clock, on_progress)
+        seen = self.observe(clip, on_progress=on_progress)
         with clock("recognize"):
-            tubelets = [t for track in seen.tracks for t in make_tubelets(track, self._tubelet_settings)]
-            activities = self._recognizer.recognize(tubelets, attention=self._settings.recognition.attention)
+            activities = self.recognize(seen.tracks)
         with clock("fuse"):
-            summary = summarize_clip(activities)
-            alerts = raise_alerts(activities, self._rules)
+            analysis = self.conclude(seen, activities, sha256=sha256)
+        return replace(analysis, timing_s={**seen.timing_s, **clock.seconds})
+
+    def observe(
+        self, clip: Path, *, most_frames: int | None = None, on_progress: OnProgress = _no_progress
+    ) -> Observations:
+        """Look at every sampled frame: find people, weapons and poses, and follow the people.
+
+        Args:
+            clip: The video file.
+            most_frames: Stop after this many sampled frames; `None` goes to the end.
+            on_progress: Told of every frame that was looked at.
+
+        Raises:
+            VideoError: As `analyze`.
+        """
+        clock = _StageClock()
+        video = self._settings.video
+        weapons: list[tuple[int, float, Detections]] = []
+        frames_analysed, duration_s = 0, 0.0
+        with VideoReader(
+            clip,
+            sample_rate_hz=video.sample_rate_hz,
+            max_side_px=video.max_side_px,
+            allow_damaged=video.allow_damaged,
+        ) as reader:
+            info = reader.info
+            rate_hz = min(video.sample_rate_hz or info.frame_rate_hz, info.frame_rate_hz)
+            expected = None if info.duration_s is None else max(1, round(info.duration_s * rate_hz))
+            tracker = make_tracker(self._settings, frame_rate_hz=rate_hz)
+            for frame in clock.each("decode", islice(reader, most_frames)):
+                with clock("detect"):
+                    detections = self._networks.detector.detect(frame.image)
+                with clock("pose"):
+                    poses = self._networks.estimator.estimate(frame.image, detections)
+                with clock("track"):
+                    tracker.update(frame_index=frame.index, time_s=frame.time_s, poses=poses)
+                found = detections.of(WEAPON_LABEL)
+                if len(found):
+                    weapons.append((frame.index, frame.time_s, found))
+                frames_analysed += 1
+                duration_s = frame.time_s + 1 / info.frame_rate_hz
+                on_progress("analyse", frames_analysed, expected)
+            with clock("track"):
+                tracks = tracker.finish()
+            return Observations(
+                video=info,
+                frames_decoded=reader.frames_decoded,
+                frames_analysed=frames_analysed,
+                duration_s=duration_s,
+                damage=reader.damage,
+                tracks=tracks,
+                weapons=weapons,
+                timing_s=clock.seconds,
+            )
+
+    def recognize(self, tracks: Sequence[Track]) -> list[ActivityScore]:
+        """Name what each of the people does, segment by segment."""
+        tubelets = [t for track in tracks for t in make_tubelets(track, self._tubelet_settings)]
+        return self._networks.recognizer.recognize(tubelets, attention=self._settings.recognition.attention)
+
+    def conclude(
+        self, seen: Observations, activities: Sequence[ActivityScore], *, sha256: str
+    ) -> ClipAnalysis:
+        """Join what was seen and recognised: the summary of the clip, and the alerts that the rules raise.
+
+        Args:
+            seen: What `observe` returned.
+            activities: What `recognize` returned for the tracks in it.
+            sha256: Of the clip's file, for the report.
+        """
         return ClipAnalysis(
-            video=info,
+            video=seen.video,
             sha256=sha256,
             frames_decoded=seen.frames_decoded,
             frames_analysed=seen.frames_analysed,
@@ -192,17 +220,17 @@ class Pipeline:
             damage=seen.damage,
             tracks=seen.tracks,
             activities=activities,
-            summary=summary,
+            summary=summarize_clip(activities),
             detections=seen.weapons,
             holders=None,
             fire=None,
-            alerts=alerts,
-            models=self._models,
-            timing_s=clock.seconds,
+            alerts=raise_alerts(activities, self._rules),
+            models=tuple(self._networks.models),
+            timing_s=seen.timing_s,
             settings=self._settings.model_dump(mode="json"),
-            warnings=_warnings(info, seen, activities),
+            warnings=_warnings(seen, activities),
             not_analysed=dict(_NOT_ANALYSED),
-            notice=f"The file says of itself: {info.comment}" if info.comment else None,
+            notice=f"The file says of itself: {seen.video.comment}" if seen.video.comment else None,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
@@ -258,73 +286,8 @@ class Pipeline:
         return (
             report.clip.sha256 == sha256_of(clip)
             and report.settings == self._settings.model_dump(mode="json")
-            and [model.sha256 for model in report.models] == [model.sha256 for model in self._models]
+            and [model.sha256 for model in report.models] == [model.sha256 for model in self._networks.models]
         )
-
-    def follow(
-        self, clip: Path, *, frames: int | None = None, on_progress: OnProgress = _no_progress
-    ) -> list[Track]:
-        """Follow the people of a clip, without naming what they do.
-
-        Args:
-            clip: The video file.
-            frames: Stop after this many sampled frames; `None` goes to the end.
-            on_progress: Told of every frame that was looked at.
-
-        Raises:
-            VideoError: As `analyze`.
-        """
-        return self._observe(clip, _StageClock(), on_progress, most_frames=frames)[1].tracks
-
-    def _observe(
-        self, clip: Path, clock: _StageClock, on_progress: OnProgress, *, most_frames: int | None = None
-    ) -> tuple[VideoInfo, _Observations]:
-        """First pass: every sampled frame through detector, pose estimator and tracker."""
-        seen = _Observations()
-        video = self._settings.video
-        with VideoReader(
-            clip,
-            sample_rate_hz=video.sample_rate_hz,
-            max_side_px=video.max_side_px,
-            allow_damaged=video.allow_damaged,
-        ) as reader:
-            info = reader.info
-            rate_hz = min(video.sample_rate_hz or info.frame_rate_hz, info.frame_rate_hz)
-            expected = None if info.duration_s is None else max(1, round(info.duration_s * rate_hz))
-            tracker = self._make_tracker(rate_hz)
-            for frame in clock.each("decode", islice(reader, most_frames)):
-                with clock("detect"):
-                    detections = self._detector.detect(frame.image)
-                with clock("pose"):
-                    poses = self._estimator.estimate(frame.image, detections)
-                with clock("track"):
-                    tracker.update(frame_index=frame.index, time_s=frame.time_s, poses=poses)
-                weapons = detections.of(WEAPON_LABEL)
-                if len(weapons):
-                    seen.weapons.append((frame.index, frame.time_s, weapons))
-                seen.frames_analysed += 1
-                seen.duration_s = frame.time_s + 1 / info.frame_rate_hz
-                on_progress("analyse", seen.frames_analysed, expected)
-            seen.frames_decoded = reader.frames_decoded
-            seen.damage = reader.damage
-        with clock("track"):
-            seen.tracks = tracker.finish()
-        return info, seen
-
-    def _make_tracker(self, rate_hz: float) -> _Tracker:
-        tracking, score = self._settings.tracking, self._settings.pose.person_score
-        match tracking.tracker:
-            case "pose":
-                return PoseTracker(
-                    frame_rate_hz=rate_hz,
-                    max_gap_s=tracking.max_gap_s,
-                    high_score=score,
-                    low_score=score / 2,
-                )
-            case "bytetrack":
-                return ByteTrackPoseTracker(
-                    frame_rate_hz=rate_hz, max_gap_s=tracking.max_gap_s, high_score=score, start_score=score
-                )
 
     def _draw(self, analysis: ClipAnalysis, directory: Path, on_progress: OnProgress) -> list[KeyFrame]:
         """Second pass: every frame of the clip with what was found in it; the report's key frames come back."""
@@ -380,58 +343,8 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def load_detector(settings: Settings, *, threads: int) -> tuple[YoloxDetector, ModelInfo]:
-    """Load the person and weapon detector that `settings` names.
-
-    Raises:
-        CheckpointError: If the file is missing, damaged, no detector, or knows no people.
-    """
-    path = settings.detector.checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT)
-    scores = {PERSON_LABEL: settings.detector.person_score}
-    if settings.detector.weapon_score is not None:
-        scores[WEAPON_LABEL] = settings.detector.weapon_score
-    detector = YoloxDetector(
-        path,
-        input_size=settings.detector.long_side_px,
-        score_threshold=scores,
-        threads=threads,
-    )
-    return detector, ModelInfo(
-        path.stem, "detection", path.name, detector.sha256, "One pass finds people and weapons."
-    )
-
-
-def load_estimator(settings: Settings, *, threads: int) -> tuple[PoseEstimator, ModelInfo]:
-    """Load the pose estimator that `settings` names.
-
-    Raises:
-        CheckpointError: If the checkpoint is missing, damaged or of another kind.
-    """
-    pose = settings.pose
-    match pose.estimator:
-        case "topdown":
-            path = Path(pose.checkpoint) if pose.checkpoint else embedded_checkpoint(TOPDOWN_CHECKPOINT)
-            topdown = TopDownEstimator(path, keypoint_threshold=pose.keypoint_score, threads=threads)
-            note = "Chosen by the user." if pose.checkpoint else _WHY_TOPDOWN
-            return topdown, ModelInfo(path.stem, "pose", path.name, topdown.sha256, note)
-        case "openpifpaf":
-            # Imported here: OpenPifPaf loads torchvision and matplotlib, seconds that the default need not pay.
-            from activity.pose.openpifpaf import OpenPifPafEstimator  # noqa: PLC0415
-
-            checkpoint = pose.checkpoint or str(embedded_checkpoint(OPENPIFPAF_CHECKPOINT))
-            one_shot = OpenPifPafEstimator(
-                Path(checkpoint) if checkpoint.endswith(".safetensors") else checkpoint,
-                threads=threads,
-                keypoint_threshold=pose.keypoint_score,
-            )
-            file = Path(checkpoint)
-            digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
-            name = f"openpifpaf {file.stem}"
-            return one_shot, ModelInfo(name, "pose", file.name if digest else None, digest, _WHY_OPENPIFPAF)
-
-
-def _warnings(info: VideoInfo, seen: _Observations, activities: Sequence[ActivityScore]) -> list[str]:
-    warnings = []
+def _warnings(seen: Observations, activities: Sequence[ActivityScore]) -> list[str]:
+    warnings, info = [], seen.video
     if seen.damage is not None:
         warnings.append(
             f"The file is damaged ({seen.damage}); only its {seen.frames_decoded} good frames were analysed."

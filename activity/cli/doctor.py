@@ -184,12 +184,12 @@ def _check_checkpoints(folder: Path) -> Iterator[Check]:
         f"run from a clone of the repository, or set {CHECKPOINT_FOLDER_VARIABLE} to the folder that holds it"
     )
     try:
-        pipeline = importlib.import_module("activity.pipeline")
+        assembly = importlib.import_module("activity.assembly")
         embedded = {
-            pipeline.DETECTOR_CHECKPOINT,
-            pipeline.TOPDOWN_CHECKPOINT,
-            pipeline.OPENPIFPAF_CHECKPOINT,
-            pipeline.RECOGNIZER_CHECKPOINT,
+            assembly.DETECTOR_CHECKPOINT,
+            assembly.TOPDOWN_CHECKPOINT,
+            assembly.OPENPIFPAF_CHECKPOINT,
+            assembly.RECOGNIZER_CHECKPOINT,
         }
     except Exception as error:
         yield Check("checkpoints", "failed", f"{type(error).__name__}: {error}", _REINSTALL)

@@ -83,9 +83,9 @@ def detector(
 
     activity evaluate detector --data ../shared/data/weapons/val
     """
+    from activity.assembly import DETECTOR_CHECKPOINT  # noqa: PLC0415
     from activity.config import embedded_checkpoint  # noqa: PLC0415
     from activity.evaluation.detection import evaluate_detector  # noqa: PLC0415
-    from activity.pipeline import DETECTOR_CHECKPOINT  # noqa: PLC0415
 
     with _progress("pictures") as advance:
         metrics = evaluate_detector(
@@ -123,9 +123,9 @@ def recognizer(
 
     activity evaluate recognizer --trajectories DIR --cross-validate configs/recognizer_fighting.yaml
     """
+    from activity.assembly import RECOGNIZER_CHECKPOINT  # noqa: PLC0415
     from activity.config import embedded_checkpoint, read_yaml  # noqa: PLC0415
     from activity.evaluation.recognition import evaluate_recognizer  # noqa: PLC0415
-    from activity.pipeline import RECOGNIZER_CHECKPOINT  # noqa: PLC0415
 
     if cross_validate is not None:
         from activity.training.recognizer.config import RecognizerConfig  # noqa: PLC0415
@@ -172,10 +172,10 @@ def tracking(
     settings = load_analysis_settings(config, pose=pose, tracker=tracker, every_frame=True)
     truth = load_mot_ground_truth(ground_truth)
     with _progress("frames") as advance:
-        tracks = Pipeline.from_settings(settings).follow(
-            video, frames=max(truth) + 1, on_progress=lambda _stage, done, total: advance(done, total)
+        seen = Pipeline.from_settings(settings).observe(
+            video, most_frames=max(truth) + 1, on_progress=lambda _stage, done, total: advance(done, total)
         )
-    _show(evaluate_tracking(tracks, truth), as_json)
+    _show(evaluate_tracking(seen.tracks, truth), as_json)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from activity.assembly import load_detector, load_estimator
 from activity.config import Settings
-from activity.pipeline import load_detector, load_estimator
 from activity.structures import Detections, Poses
 
 LOWEST_PERSON_SCORE = 0.05

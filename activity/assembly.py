@@ -1,0 +1,154 @@
+"""Builds the networks and the tracker that the settings name: the one place that chooses among implementations."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from activity.config import Settings, embedded_checkpoint
+from activity.detection.detector import ObjectDetector
+from activity.detection.yolox import YoloxDetector
+from activity.pose.estimator import PoseEstimator
+from activity.pose.topdown import TopDownEstimator
+from activity.recognition.recognizer import Recognizer
+from activity.report import ModelInfo
+from activity.structures import Poses, Track
+from activity.tracking import ByteTrackPoseTracker, PoseTracker
+
+DETECTOR_CHECKPOINT: Final = "detector_person_weapon.onnx"
+TOPDOWN_CHECKPOINT: Final = "pose_topdown.onnx"
+OPENPIFPAF_CHECKPOINT: Final = "openpifpaf_rendered.safetensors"
+RECOGNIZER_CHECKPOINT: Final = "recognizer_fighting.safetensors"
+PERSON_LABEL: Final = "person"
+WEAPON_LABEL: Final = "weapon"
+
+_WHY_TOPDOWN: Final = "Embedded default: trained on real surveillance people, and on those the better of our two pose estimators."
+_WHY_OPENPIFPAF: Final = "Chosen by the user. Our own OpenPifPaf checkpoint has seen rendered people only."
+
+
+class Tracker(Protocol):
+    """What the pipeline asks of a tracker."""
+
+    def update(self, *, frame_index: int, time_s: float, poses: Poses) -> npt.NDArray[np.int64]:
+        """Take the poses of the next frame; returns their track ids [P], 0 while unconfirmed."""
+        ...
+
+    def finish(self) -> list[Track]:
+        """End all tracks and return them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The loaded networks of one pipeline.
+
+    Attributes:
+        detector: Finds people and weapons.
+        estimator: Finds keypoints.
+        recognizer: Names activities.
+        models: What the report says of them: names, files and hashes.
+    """
+
+    detector: ObjectDetector
+    estimator: PoseEstimator
+    recognizer: Recognizer
+    models: Sequence[ModelInfo]
+
+
+def load_networks(settings: Settings) -> Networks:
+    """Load every network that `settings` names.
+
+    Raises:
+        CheckpointError: If a checkpoint is missing, damaged, or of another kind.
+    """
+    threads = settings.threads or os.cpu_count() or 1
+    detector, detector_model = load_detector(settings, threads=threads)
+    estimator, pose_model = load_estimator(settings, threads=threads)
+    recognizer, recognizer_model = load_recognizer(settings, threads=threads)
+    return Networks(detector, estimator, recognizer, (detector_model, pose_model, recognizer_model))
+
+
+def load_detector(settings: Settings, *, threads: int) -> tuple[YoloxDetector, ModelInfo]:
+    """Load the person and weapon detector that `settings` names.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, no detector, or knows no people.
+    """
+    path = settings.detector.checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT)
+    scores = {PERSON_LABEL: settings.detector.person_score}
+    if settings.detector.weapon_score is not None:
+        scores[WEAPON_LABEL] = settings.detector.weapon_score
+    detector = YoloxDetector(
+        path,
+        input_size=settings.detector.long_side_px,
+        score_threshold=scores,
+        threads=threads,
+    )
+    return detector, ModelInfo(
+        path.stem, "detection", path.name, detector.sha256, "One pass finds people and weapons."
+    )
+
+
+def load_estimator(settings: Settings, *, threads: int) -> tuple[PoseEstimator, ModelInfo]:
+    """Load the pose estimator that `settings` names.
+
+    Raises:
+        CheckpointError: If the checkpoint is missing, damaged or of another kind.
+    """
+    pose = settings.pose
+    match pose.estimator:
+        case "topdown":
+            path = Path(pose.checkpoint) if pose.checkpoint else embedded_checkpoint(TOPDOWN_CHECKPOINT)
+            topdown = TopDownEstimator(path, keypoint_threshold=pose.keypoint_score, threads=threads)
+            note = "Chosen by the user." if pose.checkpoint else _WHY_TOPDOWN
+            return topdown, ModelInfo(path.stem, "pose", path.name, topdown.sha256, note)
+        case "openpifpaf":
+            # Imported here: OpenPifPaf loads torchvision and matplotlib, seconds that the default need not pay.
+            from activity.pose.openpifpaf import OpenPifPafEstimator  # noqa: PLC0415
+
+            checkpoint = pose.checkpoint or str(embedded_checkpoint(OPENPIFPAF_CHECKPOINT))
+            one_shot = OpenPifPafEstimator(
+                Path(checkpoint) if checkpoint.endswith(".safetensors") else checkpoint,
+                threads=threads,
+                keypoint_threshold=pose.keypoint_score,
+            )
+            file = Path(checkpoint)
+            digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+            name = f"openpifpaf {file.stem}"
+            return one_shot, ModelInfo(name, "pose", file.name if digest else None, digest, _WHY_OPENPIFPAF)
+
+
+def load_recognizer(settings: Settings, *, threads: int) -> tuple[Recognizer, ModelInfo]:
+    """Load the recogniser that `settings` names.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or no recogniser.
+    """
+    path = settings.recognition.checkpoint or embedded_checkpoint(RECOGNIZER_CHECKPOINT)
+    recognizer = Recognizer.load(path, threads=threads)
+    note = f"Knows {len(recognizer.classes)} classes: {', '.join(recognizer.classes)}."
+    return recognizer, ModelInfo(path.stem, "recognition", path.name, recognizer.sha256, note)
+
+
+def make_tracker(settings: Settings, *, frame_rate_hz: float) -> Tracker:
+    """Make a fresh tracker, as `settings` ask for it, for frames that come at `frame_rate_hz`."""
+    tracking, score = settings.tracking, settings.pose.person_score
+    match tracking.tracker:
+        case "pose":
+            return PoseTracker(
+                frame_rate_hz=frame_rate_hz,
+                max_gap_s=tracking.max_gap_s,
+                high_score=score,
+                low_score=score / 2,
+            )
+        case "bytetrack":
+            return ByteTrackPoseTracker(
+                frame_rate_hz=frame_rate_hz, max_gap_s=tracking.max_gap_s, high_score=score, start_score=score
+            )
