@@ -4,6 +4,7 @@ from activity.structures.activities import ActivityScore, AttentionMap
 from activity.structures.alerts import Agency, Evidence, SceneAlert, Severity
 from activity.structures.detections import Detections
 from activity.structures.geometry import box_area, box_iou, boxes_around_keypoints, oks
+from activity.structures.hands import Hands
 from activity.structures.holders import HolderCandidate, HolderLink, HolderRule
 from activity.structures.poses import Poses
 from activity.structures.skeleton import (
@@ -35,6 +36,7 @@ __all__ = [
     "Detections",
     "Evidence",
     "Frame",
+    "Hands",
     "HolderCandidate",
     "HolderLink",
     "HolderRule",
