@@ -3,6 +3,7 @@
 from activity.structures.activities import ActivityScore, AttentionMap
 from activity.structures.alerts import Agency, Evidence, SceneAlert, Severity
 from activity.structures.detections import Detections
+from activity.structures.fire import BurningObject, FireFinding
 from activity.structures.geometry import box_area, box_iou, boxes_around_keypoints, oks
 from activity.structures.hands import Hands
 from activity.structures.holders import HolderCandidate, HolderLink, HolderRule
@@ -32,9 +33,11 @@ __all__ = [
     "Agency",
     "AttentionMap",
     "BodyPart",
+    "BurningObject",
     "ClipSummary",
     "Detections",
     "Evidence",
+    "FireFinding",
     "Frame",
     "Hands",
     "HolderCandidate",
