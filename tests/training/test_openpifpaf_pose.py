@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from activity.errors import CheckpointError
 from activity.pose.openpifpaf_network import coco_head_metas, load_checkpoint
-from activity.training.openpifpaf.samples import RenderedFields, mirror, relight
+from activity.training.openpifpaf.samples import RenderedFields, cut, mirror, relight
 from activity.training.openpifpaf.scenes import surveillance_scene
 from activity.training.openpifpaf.trainer import FieldTraining, OpenPifPafConfig, train
 
@@ -22,6 +22,8 @@ def config(folder: Path, **changes: object) -> OpenPifPafConfig:
         "checkpoint": folder / "out.safetensors",
         "image_width_px": 97,
         "image_height_px": 81,
+        "scene_width_px": 129,
+        "scene_height_px": 97,
         "people": (1, 2),
         "batch_size": 2,
         "steps": 2,
@@ -49,6 +51,7 @@ def samples(folder: Path, **changes: object) -> RenderedFields:
         ({"base_network": "mobilenetv3small", "backbone_weights": "yolox.onnx"}, "leave one out"),
         ({"stepz": 5}, "Extra inputs"),
         ({"steps": 0}, "greater than or equal to 1"),
+        ({"scale_range": (1.2, 0.8)}, "least <= greatest"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(
@@ -94,14 +97,54 @@ def test_a_sample_is_the_same_whether_rendered_or_read_from_disk(tmp_path: Path)
     assert list(folder.glob("*-scene.npz"))
     kept = [samples(folder)[number] for number in range(3)]
     for one, other in zip(fresh, kept, strict=True):
-        torch.testing.assert_close(one[0], other[0])
-        for ours, theirs in zip(one[1:], other[1:], strict=True):  # kept in half precision
-            torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3, equal_nan=True)
+        for ours, theirs in zip(one, other, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
     image, cif, caf = fresh[0]
     assert image.shape == (3, 81, 97)
     assert cif.shape == (17, 5, 11, 13)
     assert caf.shape == (19, 9, 11, 13)
-    assert (cif[:, 0] == 1).any()
+    assert any((sample[1][:, 0] == 1).any() for sample in fresh)
+
+
+def test_a_cut_keeps_pixels_and_joints_together() -> None:
+    image = np.zeros((60, 80, 3), np.uint8)
+    image[30:34, 40:44] = 255  # a bright square around the joint at its centre
+    people = np.zeros((2, 17, 3), np.float32)
+    people[0, 0] = (41.5, 31.5, 2)
+    people[1, 3] = (2, 3, 1)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        picture, moved = cut(image, people, rng, width=33, height=33, scale=2.0)
+        assert picture.shape == (33, 33, 3)
+        for x, y, label in moved[moved[..., 2] > 0]:
+            assert 0 <= x <= 32
+            assert 0 <= y <= 32
+            if label == 2:
+                assert picture[round(float(y)), round(float(x))].min() == 255
+        assert (moved[..., 2] > 0).any()
+
+
+def test_a_scene_smaller_than_the_cut_stays_whole() -> None:
+    people = np.zeros((1, 17, 3), np.float32)
+    people[0, 5] = (10, 5, 2)
+    picture, moved = cut(
+        np.full((12, 20, 3), 9, np.uint8), people, np.random.default_rng(0), width=65, height=49, scale=1.0
+    )
+    assert (picture == 9).all()
+    assert moved[0, 5, 2] == 2
+
+
+def test_an_empty_scene_is_cut_too() -> None:
+    picture, moved = cut(
+        np.zeros((90, 90, 3), np.uint8),
+        np.zeros((0, 17, 3), np.float32),
+        np.random.default_rng(0),
+        width=33,
+        height=49,
+        scale=0.7,
+    )
+    assert picture.shape == (49, 33, 3)
+    assert moved.shape == (0, 17, 3)
 
 
 def test_one_sample_in_so_many_is_a_new_scene(tmp_path: Path) -> None:
@@ -139,3 +182,14 @@ def test_a_run_of_another_network_is_not_gone_on_with(tmp_path: Path) -> None:
     train(config(tmp_path, steps=1), run_directory=run)
     with pytest.raises(CheckpointError, match="another network"):
         train(config(tmp_path, steps=1, base_network="shufflenetv2k_small"), run_directory=run)
+
+
+def test_a_run_goes_on_from_a_checkpoint_of_the_same_network(tmp_path: Path) -> None:
+    checkpoint = train(config(tmp_path, steps=1), run_directory=tmp_path / "first")
+    given = load_checkpoint(checkpoint)[0].state_dict()
+    tuned = FieldTraining(config(tmp_path, initial_checkpoint=checkpoint), run_directory=tmp_path / "second")
+    for name, value in tuned.network.state_dict().items():
+        torch.testing.assert_close(value, given[name])
+    other = config(tmp_path, initial_checkpoint=checkpoint, base_network="shufflenetv2k_small")
+    with pytest.raises(CheckpointError, match="another network"):
+        FieldTraining(other, run_directory=tmp_path / "third")

@@ -27,11 +27,19 @@ class OpenPifPafConfig(BaseModel):
     least_sigma: float = Field(
         0.06, ge=0, le=1, description="Least width of a joint, as a share of a person's size."
     )
+    initial_checkpoint: Path | None = Field(
+        None, description="A checkpoint of the same network to go on from, instead of fresh weights."
+    )
+    scene_width_px: int = Field(641, ge=65, le=4097, description="Width of a rendered scene.")
+    scene_height_px: int = Field(361, ge=65, le=4097, description="Height of a rendered scene.")
+    scale_range: tuple[float, float] = Field(
+        (0.65, 1.15), description="Least and greatest factor by which a scene is scaled before it is cut."
+    )
     image_width_px: int = Field(
-        481, ge=65, le=1025, description="Width of a training scene: 16 n + 1 pixels."
+        225, ge=65, le=1025, description="Width of what is cut out of a scene to train on: 16 n + 1 pixels."
     )
     image_height_px: int = Field(
-        273, ge=65, le=1025, description="Height of a training scene: 16 n + 1 pixels."
+        225, ge=65, le=1025, description="Height of what is cut out of a scene to train on: 16 n + 1 pixels."
     )
     scenes: Literal["surveillance", "any"] = Field(
         "surveillance", description="Upright people before a wall camera, or all that can be rendered."
@@ -40,7 +48,7 @@ class OpenPifPafConfig(BaseModel):
         (1, 5), description="Least and greatest number of people placed in a scene."
     )
     samples_per_scene: int = Field(
-        6, ge=1, description="How often a scene is used, mirrored and in other light; rendering costs most."
+        12, ge=1, description="How many samples are cut from a scene; rendering costs most."
     )
     steps: int = Field(4000, ge=1, description="Optimiser steps.")
     batch_size: int = Field(8, ge=1, le=256, description="Scenes a step.")
@@ -91,6 +99,13 @@ class OpenPifPafConfig(BaseModel):
     def _fits_the_cells(cls, value: int) -> int:
         if value % 16 != 1:
             raise ValueError(f"expected 16 n + 1 pixels, got {value}; use {value // 16 * 16 + 1}")
+        return value
+
+    @field_validator("scale_range")
+    @classmethod
+    def _is_a_range(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1] <= 4:
+            raise ValueError(f"expected 0 < least <= greatest <= 4, got {value}")
         return value
 
     @model_validator(mode="after")

@@ -68,9 +68,9 @@ def _box(person: Field32) -> Field32:
 class RenderedFields(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     """Sample number n of a run: a normalised image, its CIF and its CAF target.
 
-    Rendering and encoding cost more than a training step. So one sample in `samples_per_scene` is a new scene;
-    the others are drawn from those rendered so far, mirrored or not, with other brightness, contrast, colour and
-    noise.
+    Rendering costs more than a training step. So one sample in `samples_per_scene` is a new scene; the others are
+    cut from those rendered so far, each time elsewhere, at another size, mirrored or not, with other brightness,
+    contrast, colour and noise.
 
     Args:
         config: The run.
@@ -94,26 +94,24 @@ class RenderedFields(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         cv2.setNumThreads(0)  # beside the trainer's threads
-        number = self._first + index
-        rng = np.random.default_rng((self._config.seed, number))
-        newest, use = divmod(number, self._config.samples_per_scene)
-        scene_number = newest if use == 0 else int(rng.integers(newest + 1))
-        image, cif, caf = self._encoded(scene_number, mirrored=bool(rng.random() < 0.5))
-        return normalize_image(relight(image, rng)), torch.from_numpy(cif), torch.from_numpy(caf)
-
-    def _encoded(self, scene_number: int, *, mirrored: bool) -> tuple[Image, Field32, Field32]:
-        path = self._folder / f"{scene_number}{'-mirrored' if mirrored else ''}.npz"
-        if path.exists():
-            with np.load(path) as kept:
-                return kept["image"], kept["cif"].astype(np.float32), kept["caf"].astype(np.float32)
-        image, keypoints = self._rendered(scene_number)
-        if mirrored:
+        config, number = self._config, self._first + index
+        rng = np.random.default_rng((config.seed, number))
+        newest, use = divmod(number, config.samples_per_scene)
+        image, keypoints = self._scene(newest if use == 0 else int(rng.integers(newest + 1)))
+        if rng.random() < 0.5:
             image, keypoints = mirror(image, keypoints)
-        cif, caf = (target.numpy() for target in self._encoder(normalize_image(image), keypoints))
-        _write(path, image=image, cif=cif.astype(np.float16), caf=caf.astype(np.float16))
-        return image, cif, caf
+        image, keypoints = cut(
+            image,
+            keypoints,
+            rng,
+            width=config.image_width_px,
+            height=config.image_height_px,
+            scale=float(np.exp(rng.uniform(*np.log(config.scale_range)))),
+        )
+        normalised = normalize_image(relight(image, rng))
+        return normalised, *self._encoder(normalised, keypoints)
 
-    def _rendered(self, scene_number: int) -> tuple[Image, Field32]:
+    def _scene(self, scene_number: int) -> tuple[Image, Field32]:
         path = self._folder / f"{scene_number}-scene.npz"
         if path.exists():
             with np.load(path) as kept:
@@ -128,6 +126,41 @@ def _write(path: Path, **arrays: npt.NDArray[np.generic]) -> None:
     fresh = path.with_suffix(f".{os.getpid()}.npz")
     np.savez(fresh, **arrays)  # type: ignore[arg-type]
     fresh.replace(path)
+
+
+def cut(
+    image: Image,
+    keypoints: Field32,
+    rng: np.random.Generator,
+    *,
+    width: int,
+    height: int,
+    scale: float,
+) -> tuple[Image, Field32]:
+    """Cut a picture out of [H, W, 3] around one of its people, chosen at random, after scaling by `scale`.
+
+    Joints of [P, 17, 3] that fall outside lose their label. Where the scene ends before the picture does, its edge
+    is repeated, as letterboxed cameras show it rarely and a black bar would be learnt.
+
+    Returns:
+        [height, width, 3] and [P, 17, 3].
+    """
+    labelled = [person[person[:, 2] > 0, :2] for person in keypoints if (person[:, 2] > 0).any()]
+    scene = np.array([image.shape[1], image.shape[0]], np.float32)
+    chosen = labelled[int(rng.integers(len(labelled)))] if labelled else scene[None] / 2
+    middle = (chosen.min(axis=0) + chosen.max(axis=0)) / 2
+    size = np.array([width, height], np.float32)
+    corner = middle * scale - size * rng.uniform(0.25, 0.75, 2)
+    corner = np.clip(corner, np.minimum(0, scene * scale - size), np.maximum(0, scene * scale - size))
+    placement = np.array([[scale, 0, -corner[0]], [0, scale, -corner[1]]])
+    moved = keypoints.copy()
+    moved[..., :2] = keypoints[..., :2] * scale - corner.astype(np.float32)
+    inside = ((moved[..., :2] >= 0) & (moved[..., :2] <= size - 1)).all(axis=-1) & (keypoints[..., 2] > 0)
+    moved[~inside] = 0
+    picture = cv2.warpAffine(
+        image, placement, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return picture.astype(np.uint8, copy=False), moved
 
 
 def mirror(image: Image, keypoints: Field32) -> tuple[Image, Field32]:
@@ -150,8 +183,8 @@ def relight(image: Image, rng: np.random.Generator) -> Image:
 
 
 def render_numbered_scene(config: OpenPifPafConfig, seed: int) -> RenderedScene:
-    """Render the scene of a seed: always the same, at the size of training."""
+    """Render the scene of a seed: always the same, at the size of whole scenes."""
     rng = np.random.default_rng(seed)
     people = int(rng.integers(config.people[0], config.people[1] + 1))
     make = surveillance_scene if config.scenes == "surveillance" else random_scene
-    return make(rng, width=config.image_width_px, height=config.image_height_px, people=people)
+    return make(rng, width=config.scene_width_px, height=config.scene_height_px, people=people)

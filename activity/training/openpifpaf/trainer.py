@@ -19,7 +19,7 @@ from activity.errors import CheckpointError
 from activity.evaluation.pose import PosedPicture, PoseMetrics, measure_poses
 from activity.networks.yolox import load_onnx_weights
 from activity.pose.openpifpaf import FieldDecoder, prepare_image
-from activity.pose.openpifpaf_network import build_network, save_checkpoint
+from activity.pose.openpifpaf_network import build_network, load_checkpoint, save_checkpoint
 from activity.pose.openpifpaf_runtime import openpifpaf
 from activity.training.openpifpaf.config import OpenPifPafConfig
 from activity.training.openpifpaf.samples import HELD_OUT_SEED, RenderedFields, render_numbered_scene
@@ -72,12 +72,19 @@ class FieldTraining:
             build_network(config.description()),
         )
         _prepare_for_training(config, self._network)
+        if config.initial_checkpoint is not None:
+            _start_from(config.initial_checkpoint, self._network)
         self._average.load_state_dict(self._network.state_dict())
         self._average.eval()
         self._loss = _build_loss(config, self._network.head_metas)
         self._optimizer = _build_optimizer(config, self._network)
         self._step, self._best = 0, -1.0
         self._resume()
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """The network that is trained; the checkpoint holds its running average."""
+        return self._network
 
     def run(self) -> None:
         """Train to the last step, measuring on the way."""
@@ -144,7 +151,7 @@ class FieldTraining:
                 "license": "AGPL-3.0-or-later",
                 "trained_on": "people rendered by activity.datasets.rendered"
                 + ("; backbone from YOLOX-nano (Apache-2.0)" if config.backbone_weights is not None else ""),
-                "training_size": f"{config.image_width_px}x{config.image_height_px}",
+                "training_size": f"{config.image_width_px}x{config.image_height_px} of {config.scene_width_px}x{config.scene_height_px}",
                 "samples": str(self._step * config.batch_size),
                 "seed": str(config.seed),
                 "held_out_recall_oks50": f"{recall:.4f}",
@@ -223,6 +230,22 @@ def _prepare_for_training(config: OpenPifPafConfig, network: Any) -> None:
         for module in (backbone.stem, backbone.dark2, backbone.dark3):
             module.requires_grad_(False)  # edges are edges, and their gradients cost most
     network.to(memory_format=torch.channels_last)
+
+
+def _start_from(checkpoint: Path, network: torch.nn.Module) -> None:
+    """Take over the weights of a checkpoint of the same architecture.
+
+    Raises:
+        CheckpointError: If it is of another.
+    """
+    weights = load_checkpoint(checkpoint)[0].state_dict()
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{checkpoint}: is of another network than the configuration describes; "
+            "name one that was trained with the same base_network and upsample_stride"
+        ) from error
 
 
 def _build_loss(config: OpenPifPafConfig, metas: list[Any]) -> Any:
