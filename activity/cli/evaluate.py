@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import Progress
-from rich.table import Table
 
 from activity.cli.analyze import load_analysis_settings
-from activity.cli.console import frame_progress, print_json, stderr, stdout
+from activity.cli.console import count_progress, show_figures, stderr
+from activity.cli.evaluate_holders import holders
+from activity.cli.evaluate_pose import pose
 
 app = typer.Typer(help="Measure a network or the whole pipeline on labelled data.", no_args_is_help=True)
 
@@ -26,45 +23,8 @@ PoseChoice = Annotated[
     str | None, typer.Option("--pose", help="topdown or openpifpaf, optionally with :CHECKPOINT.")
 ]
 
-
-@app.command()
-def pose(
-    coco: Annotated[
-        Path, typer.Option(help="COCO keypoint annotations; an image may be a `frame` of a video.")
-    ],
-    images: Annotated[
-        Path, typer.Option(help="Folder that the file names in the annotations are relative to.")
-    ],
-    config: ConfigFile = None,
-    pose: PoseChoice = None,
-    min_agreement: Annotated[
-        float, typer.Option(min=0, max=1, help="People whose `agreement` is lower count neither way.")
-    ] = 0.0,
-    as_json: Json = False,
-) -> None:
-    """COCO keypoint AP, and recall and precision at OKS 0.5, of detector and pose estimator together.
-
-    Average precision looks at every pose down to a low score; recall, precision and mean OKS at the poses that
-    `activity analyze` would keep. People marked iscrowd count neither way.
-
-    Example:
-
-    activity evaluate pose --coco docs/demo/truth.json --images docs/demo --json
-    """
-    from activity.evaluation.pose import evaluate_pose  # noqa: PLC0415  (keeps --help fast)
-    from activity.evaluation.pose_pair import PosePair  # noqa: PLC0415
-
-    settings = load_analysis_settings(config, pose=pose)
-    with _progress("pictures") as advance:
-        metrics = evaluate_pose(
-            coco,
-            images,
-            PosePair(settings, threads=settings.threads or os.cpu_count() or 1),
-            min_agreement=min_agreement,
-            score_threshold=settings.pose.person_score,
-            progress=advance,
-        )
-    _show(dataclasses.asdict(metrics), as_json)
+app.command()(pose)
+app.command()(holders)
 
 
 @app.command()
@@ -87,14 +47,14 @@ def detector(
     from activity.config import embedded_checkpoint  # noqa: PLC0415
     from activity.evaluation.detection import evaluate_detector  # noqa: PLC0415
 
-    with _progress("pictures") as advance:
+    with count_progress("pictures") as advance:
         metrics = evaluate_detector(
             checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT),
             data,
             threads=os.cpu_count() or 1,
             on_image=advance,
         )
-    _show(metrics.as_json(), as_json)
+    show_figures(metrics.as_json(), as_json=as_json)
 
 
 @app.command()
@@ -146,7 +106,7 @@ def recognizer(
             sources=sources,
             threads=os.cpu_count(),
         )
-    _show(figures, as_json)
+    show_figures(figures, as_json=as_json)
 
 
 @app.command()
@@ -171,37 +131,8 @@ def tracking(
 
     settings = load_analysis_settings(config, pose=pose, tracker=tracker, every_frame=True)
     truth = load_mot_ground_truth(ground_truth)
-    with _progress("frames") as advance:
+    with count_progress("frames") as advance:
         seen = Pipeline.from_settings(settings).observe(
             video, most_frames=max(truth) + 1, on_progress=lambda _stage, done, total: advance(done, total)
         )
-    _show(evaluate_tracking(seen.tracks, truth), as_json)
-
-
-@contextmanager
-def _progress(unit: str) -> Iterator[Any]:
-    with frame_progress() as progress:
-        task = progress.add_task(unit, total=None, rate="")
-        yield lambda done, total: _advance(progress, task, done, total)
-
-
-def _advance(progress: Progress, task: Any, done: int, total: int) -> None:
-    progress.update(task, completed=done, total=total)
-
-
-def _show(figures: Mapping[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(figures)
-        return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in _flat(figures):
-        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
-    stdout.print(table)
-
-
-def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in figures.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+    show_figures(evaluate_tracking(seen.tracks, truth), as_json=as_json)

@@ -1,31 +1,32 @@
 """How well a pose estimator finds the people of annotated pictures, and their joints.
 
-Average precision and recall are those of the COCO keypoint evaluation (cocodataset.org/#keypoints-eval), by
-pycocotools. The figures at OKS 0.5 match people by the same rule at the scores that an analysis works with.
+Average precision and recall are those of the COCO keypoint evaluation. The figures at OKS 0.5 match people by the same rule at the scores that an analysis works with.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-from scipy.optimize import linear_sum_assignment
 
-from activity.datasets.coco_keypoints import ImageReference, LabelledPerson, read_coco_keypoints
-from activity.datasets.pictures import read_pictures
+from activity.datasets.coco_keypoints import LabelledPerson
 from activity.errors import DatasetError, StructureError
-from activity.structures import COCO_SIGMAS, KEYPOINT_COUNT, Poses, oks
-
-MATCH_OKS: Final = 0.5
-"""Object keypoint similarity from which on a person counts as found."""
+from activity.evaluation.light import Light
+from activity.evaluation.pose_coco import coco_figures
+from activity.evaluation.pose_matching import (
+    MATCH_OKS,
+    Heights,
+    assigned_similarity,
+    by_score,
+    has_height,
+    match_people,
+    similarity_to_people,
+    similarity_to_region,
+    split_people,
+)
+from activity.structures import Poses
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,45 +62,29 @@ class PosedPicture:
     Attributes:
         people: Everyone annotated, crowds included.
         poses: Everyone found.
+        light: What the picture was taken in, where somebody looked.
     """
 
     people: Sequence[LabelledPerson]
     poses: Poses
+    light: Light | None = None
 
 
-def evaluate_pose(
-    annotations: Path,
-    images: Path,
-    estimate: Callable[[npt.NDArray[np.uint8]], Poses],
-    *,
-    min_agreement: float = 0.0,
-    score_threshold: float = 0.0,
-    keep: Callable[[ImageReference], bool] = lambda _: True,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> PoseMetrics:
-    """Run an estimator over annotated pictures and measure what it found.
+@dataclass(frozen=True, slots=True)
+class MatchCounts:
+    """What matching at OKS 0.5 counts; every share in [0, 1].
 
-    Args:
-        annotations: COCO keypoint JSON. An image with a `frame` is that frame of a video.
-        images: Folder that the file names are relative to; see `read_coco_keypoints`.
-        estimate: Finds the people of one [H, W, 3] uint8 RGB picture.
-        min_agreement: People whose labels agree less than this, in [0, 1], count neither way.
-        score_threshold: Poses with a lower score, in [0, 1], are left out of the figures at OKS 0.5.
-        keep: Chooses the pictures to look at.
-        progress: Called after each picture with how many are done and how many there are.
-
-    Raises:
-        DatasetError: If the annotations or a picture cannot be read, or nobody in them counts.
+    Attributes:
+        recall_oks50: As in `PoseMetrics`.
+        precision_oks50: As in `PoseMetrics`.
+        mean_oks: As in `PoseMetrics`.
+        people: People who count.
     """
-    content = read_coco_keypoints(annotations, images)
-    ids = {id(reference): key for key, reference in content.images.items()}
-    chosen = [reference for reference in content.images.values() if keep(reference)]
-    pictures = []
-    for reference, picture in read_pictures(chosen):
-        people = content.people.get(ids[id(reference)], ())
-        pictures.append(PosedPicture(people, estimate(picture)))
-        progress(len(pictures), len(chosen))
-    return measure_poses(pictures, min_agreement=min_agreement, score_threshold=score_threshold)
+
+    recall_oks50: float
+    precision_oks50: float
+    mean_oks: float
+    people: int
 
 
 def measure_poses(
@@ -107,9 +92,44 @@ def measure_poses(
 ) -> PoseMetrics:
     """Compare what was found with what is annotated, in any number of pictures.
 
+    Average precision looks at every pose, the other figures at those of at least `score_threshold`.
+
+    Raises:
+        DatasetError: As `match_poses`.
+    """
+    counts = match_poses(pictures, min_agreement=min_agreement, score_threshold=score_threshold)
+    ap, ap50, ar = coco_figures([(picture.people, picture.poses) for picture in pictures], min_agreement)
+    return PoseMetrics(
+        ap=ap,
+        ap50=ap50,
+        ar=ar,
+        recall_oks50=counts.recall_oks50,
+        precision_oks50=counts.precision_oks50,
+        mean_oks=counts.mean_oks,
+        images=len(pictures),
+        people=counts.people,
+    )
+
+
+def match_poses(
+    pictures: Sequence[PosedPicture],
+    *,
+    min_agreement: float = 0.0,
+    score_threshold: float = 0.0,
+    heights: Heights = (0, np.inf),
+) -> MatchCounts:
+    """Match what was found with what is annotated, at OKS 0.5.
+
     Crowds, people without any labelled joint and people below `min_agreement` count neither way: a pose
     that finds nobody else is left out if it lies in such a person's region, the box widened by its own
-    size on every side (COCO's rule).
+    size on every side (COCO's rule). With `heights`, so do people of other heights, and poses of other
+    heights that find nobody (COCO's rule for areas).
+
+    Args:
+        pictures: What is annotated and what was found.
+        min_agreement: People whose labels agree less than this, in [0, 1], count neither way.
+        score_threshold: Poses with a lower score, in [0, 1], are left out.
+        heights: Of the people who count, in pixels of their boxes: at least the first, less than the second.
 
     Raises:
         DatasetError: If nobody counts.
@@ -117,30 +137,26 @@ def measure_poses(
     found = posed = 0
     similarities: list[float] = []
     for picture in pictures:
-        counted, regions = _split(picture.people, min_agreement)
-        keypoints = picture.poses.keypoints[_by_score(picture.poses, score_threshold)]
-        overlap = _similarity(keypoints, counted)
-        matches = _match(overlap)
-        in_region = np.zeros(len(keypoints), np.bool_)
+        counted, regions = split_people(picture.people, min_agreement, heights)
+        order = by_score(picture.poses, score_threshold)
+        keypoints = picture.poses.keypoints[order]
+        overlap = similarity_to_people(keypoints, counted)
+        matches = match_people(overlap)
+        ignored = np.array([not has_height(box, heights) for box in picture.poses.boxes[order]], np.bool_)
         for region in regions:
-            in_region |= _similarity_to_region(keypoints, region) >= MATCH_OKS
+            ignored |= similarity_to_region(keypoints, region) >= MATCH_OKS
         found += int((matches >= 0).sum())
-        posed += int(((matches >= 0) | ~in_region).sum())
-        similarities.extend(_assigned_similarity(overlap))
+        posed += int(((matches >= 0) | ~ignored).sum())
+        similarities.extend(assigned_similarity(overlap))
     if not similarities:
         raise DatasetError(
             f"nobody to look for in {len(pictures)} pictures: expected at least one person with a labelled "
             f"joint, no crowd, whose labels agree by {min_agreement} or more"
         )
-    ap, ap50, ar = _coco_figures(pictures, min_agreement)
-    return PoseMetrics(
-        ap=ap,
-        ap50=ap50,
-        ar=ar,
+    return MatchCounts(
         recall_oks50=found / len(similarities),
         precision_oks50=found / posed if posed else 1.0,
         mean_oks=float(np.mean(similarities)),
-        images=len(pictures),
         people=len(similarities),
     )
 
@@ -178,114 +194,3 @@ def pck(
         raise StructureError("reference: expected at least one labelled joint")
     distances = np.linalg.norm(a[..., :2] - b[..., :2], axis=2)  # (N, K)
     return float((distances <= share * scale[:, None])[labelled].mean())
-
-
-def _split(
-    people: Sequence[LabelledPerson], min_agreement: float
-) -> tuple[list[LabelledPerson], list[LabelledPerson]]:
-    """The people who count, and those who are only regions."""
-    counted = [
-        person
-        for person in people
-        if not person.is_crowd and person.weight >= min_agreement and (person.keypoints[:, 2] > 0).any()
-    ]
-    return counted, [person for person in people if person not in counted]
-
-
-def _by_score(poses: Poses, threshold: float) -> npt.NDArray[np.int64]:
-    order = np.argsort(-poses.scores, kind="stable")
-    return order[poses.scores[order] >= threshold]
-
-
-def _similarity(
-    keypoints: npt.NDArray[np.float32], people: Sequence[LabelledPerson]
-) -> npt.NDArray[np.float64]:
-    """[D, G]: OKS of every pose with every person."""
-    reference = np.array([person.keypoints for person in people]).reshape(-1, KEYPOINT_COUNT, 3)
-    return oks(keypoints, reference, [person.area for person in people])
-
-
-def _similarity_to_region(
-    keypoints: npt.NDArray[np.float32], person: LabelledPerson
-) -> npt.NDArray[np.float64]:
-    """[D] in [0, 1]: like OKS, with each joint's distance to the widened box (COCOeval.computeOks)."""
-    x0, y0, x1, y1 = person.box.astype(np.float64)
-    size = np.array([x1 - x0, y1 - y0])
-    low, high = np.array([x0, y0]) - size, np.array([x1, y1]) + size
-    points = keypoints[..., :2].astype(np.float64)
-    outside = np.maximum(low - points, 0) + np.maximum(points - high, 0)  # (D, 17, 2)
-    scale = 2 * (2 * COCO_SIGMAS) ** 2 * (person.area + np.spacing(1))
-    similarity: npt.NDArray[np.float64] = np.exp(-(outside**2).sum(axis=2) / scale).mean(axis=1)
-    return similarity
-
-
-def _match(overlap: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """For each pose, best score first, the most similar person not yet found, from OKS 0.5 on; else -1."""
-    free = overlap.copy()
-    matches = np.full(len(overlap), -1)
-    if not overlap.size:
-        return matches
-    for pose, row in enumerate(free):  # rows are views: a person taken is gone for later rows
-        best = int(row.argmax())
-        if row[best] >= MATCH_OKS:
-            matches[pose] = best
-            free[:, best] = -1
-    return matches
-
-
-def _assigned_similarity(overlap: npt.NDArray[np.float64]) -> list[float]:
-    """For each person, the OKS with the pose of the assignment with the largest sum; 0 without a pose."""
-    similarity = np.zeros(overlap.shape[1])
-    poses, people = linear_sum_assignment(overlap, maximize=True)
-    similarity[people] = overlap[poses, people]
-    return [float(value) for value in similarity]
-
-
-def _coco_figures(pictures: Sequence[PosedPicture], min_agreement: float) -> tuple[float, float, float]:
-    """AP, AP at OKS 0.5 and AR of the COCO keypoint evaluation."""
-    truth: list[dict[str, Any]] = []
-    found: list[dict[str, Any]] = []
-    for image_id, picture in enumerate(pictures, start=1):
-        counted, _ = _split(picture.people, min_agreement)
-        for person in picture.people:
-            is_region = person not in counted
-            labelled = int((person.keypoints[:, 2] > 0).sum())
-            entry = _coco_entry(image_id, len(truth) + 1, person.keypoints * (not is_region), person.box)
-            entry |= {"area": person.area, "num_keypoints": 0 if is_region else labelled}
-            # a crowd swallows any number of poses, a person without joints only one
-            truth.append(entry | {"iscrowd": int(is_region and (person.is_crowd or labelled > 0))})
-        poses = picture.poses
-        for keypoints, box, score in zip(poses.keypoints, poses.boxes, poses.scores, strict=True):
-            entry = _coco_entry(image_id, len(found) + 1, keypoints, box)
-            found.append(entry | {"area": entry["bbox"][2] * entry["bbox"][3], "score": float(score)})
-
-    sides = []
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
-        for entries in (truth, found):
-            side = COCO()
-            side.dataset = {
-                "images": [{"id": image_id} for image_id in range(1, len(pictures) + 1)],
-                "categories": [{"id": 1}],
-                "annotations": entries,
-            }
-            side.createIndex()
-            sides.append(side)
-        evaluator = COCOeval(*sides, iouType="keypoints")
-        evaluator.evaluate()
-        evaluator.accumulate()
-        evaluator.summarize()
-    return float(evaluator.stats[0]), float(evaluator.stats[1]), float(evaluator.stats[5])
-
-
-def _coco_entry(
-    image_id: int, entry_id: int, keypoints: npt.NDArray[np.float32], box: npt.NDArray[np.float32]
-) -> dict[str, Any]:
-    x0, y0, x1, y1 = (float(value) for value in box)
-    return {
-        "id": entry_id,
-        "image_id": image_id,
-        "category_id": 1,
-        "keypoints": keypoints.astype(np.float64).ravel().tolist(),
-        "bbox": [x0, y0, x1 - x0, y1 - y0],
-        "iscrowd": 0,
-    }

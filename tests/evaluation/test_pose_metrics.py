@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -19,9 +17,8 @@ from pycocotools.cocoeval import COCOeval
 
 from activity.datasets.coco_keypoints import ImageReference, LabelledPerson
 from activity.errors import DatasetError, StructureError
-from activity.evaluation.pose import PosedPicture, evaluate_pose, measure_poses, pck
-from activity.structures import COCO_KEYPOINT_NAMES, Poses
-from activity.video import VideoWriter
+from activity.evaluation.pose import PosedPicture, match_poses, measure_poses, pck
+from activity.structures import Poses
 
 Array = npt.NDArray[np.float32]
 IMAGE = ImageReference(Path("hall.png"), None, 0, 0, "hall")
@@ -150,6 +147,24 @@ def test_nobody_who_counts_is_an_error_and_no_figure() -> None:
         measure_poses([])
 
 
+def test_people_and_poses_of_other_heights_count_neither_way() -> None:
+    # everyone is 160 px high but the child, 80 px; the child is found, and a pose 80 px high finds nobody
+    child = standing(500) * np.array([1, 0.5, 1], np.float32)
+    small = labelled(child, area=1600)
+    small.box.flags.writeable = True
+    small.box[3] = small.box[1] + 80
+    stray = standing(900) * np.array([1, 0.5, 1], np.float32)
+    picture = PosedPicture(
+        [labelled(standing(0)), labelled(standing(200)), small], found(standing(0), child, stray)
+    )
+
+    tall = match_poses([picture], heights=(128, np.inf))
+    assert (tall.recall_oks50, tall.precision_oks50, tall.people) == (0.5, 1, 2)
+
+    low = match_poses([picture], heights=(64, 128))
+    assert (low.recall_oks50, low.precision_oks50, low.people) == (1, 0.5, 1)
+
+
 def random_pictures(seed: int, count: int = 12) -> list[PosedPicture]:
     random = np.random.default_rng(seed)
     pictures = []
@@ -244,143 +259,3 @@ def test_pck_refuses_what_does_not_fit(
 ) -> None:
     with pytest.raises(StructureError, match=message):
         pck(detected, reference, lengths)
-
-
-def annotation(image_id: int, joints: Array, **more: Any) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "id": image_id,
-        "image_id": image_id,
-        "category_id": 1,
-        "iscrowd": 0,
-        "area": 6400,
-    }
-    entry |= {"bbox": [float(joints[0, 0]), float(joints[0, 1]), 40, 160]}
-    return entry | {"keypoints": (joints * [1, 1, 2]).ravel().tolist(), "num_keypoints": 17} | more
-
-
-@pytest.fixture
-def data_set(tmp_path: Path) -> Path:
-    """A white photograph, and a video of ten frames that get lighter, in a subfolder of their own."""
-    cv2.imwrite(str(tmp_path / "white.png"), np.full((200, 300, 3), 255, np.uint8))
-    (tmp_path / "clips").mkdir()
-    with VideoWriter(tmp_path / "clips/ramp.mp4", width=320, height=240, frame_rate_hz=25) as writer:
-        for index in range(10):
-            writer.write(np.full((240, 320, 3), 20 * index, np.uint8), index / 25)
-    content = {
-        "images": [
-            {"id": 1, "file_name": "white.png", "width": 300, "height": 200},
-            {"id": 2, "file_name": "ramp.mp4", "source": "clips", "frame": 7, "width": 320, "height": 240},
-            {"id": 3, "file_name": "ramp.mp4", "source": "clips", "frame": 2},
-        ],
-        "annotations": [
-            annotation(1, standing(0)),
-            annotation(2, standing(100), agreement=0.4),
-            annotation(3, standing(200), agreement=0.9),
-        ],
-        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_KEYPOINT_NAMES)}],
-    }
-    (tmp_path / "truth.json").write_text(json.dumps(content), encoding="utf-8")
-    return tmp_path
-
-
-def by_brightness(image: npt.NDArray[np.uint8]) -> Poses:
-    """Finds the person who belongs to each picture of `data_set`, and nobody in any other."""
-    level = float(image.mean())
-    for expected, x in ((255, 0), (140, 100), (40, 200)):
-        if abs(level - expected) < 8:
-            return found(standing(x))
-    return Poses.empty()
-
-
-def test_photographs_and_the_named_frames_of_videos_are_shown_to_the_estimator(data_set: Path) -> None:
-    steps: list[tuple[int, int]] = []
-    metrics = evaluate_pose(
-        data_set / "truth.json", data_set, by_brightness, progress=lambda *step: steps.append(step)
-    )
-    assert (metrics.recall_oks50, metrics.precision_oks50) == (1, 1)
-    assert (metrics.images, metrics.people) == (3, 3)
-    assert steps == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_people_under_the_least_agreement_do_not_count(data_set: Path) -> None:
-    metrics = evaluate_pose(data_set / "truth.json", data_set, by_brightness, min_agreement=0.5)
-    assert (metrics.images, metrics.people, metrics.precision_oks50) == (3, 2, 1)
-
-
-def test_pictures_can_be_chosen(data_set: Path) -> None:
-    metrics = evaluate_pose(
-        data_set / "truth.json", data_set, by_brightness, keep=lambda image: image.frame is None
-    )
-    assert (metrics.images, metrics.people) == (1, 1)
-
-
-def test_photographs_reach_the_estimator_as_rgb(data_set: Path) -> None:
-    cv2.imwrite(str(data_set / "white.png"), np.full((200, 300, 3), [10, 20, 250], np.uint8))  # BGR: red
-    colours = []
-
-    def look(image: npt.NDArray[np.uint8]) -> Poses:
-        colours.append(image[0, 0].tolist())
-        return Poses.empty()
-
-    evaluate_pose(data_set / "truth.json", data_set, look, keep=lambda image: image.frame is None)
-    assert colours == [[250, 20, 10]]
-
-
-@pytest.mark.parametrize(
-    ("image", "message"),
-    [
-        (
-            {"file_name": "gone.png"},
-            "gone.png: expected the picture that the annotations name, found no file",
-        ),
-        ({"file_name": "truth.json"}, "truth.json: expected an image, got a file that cannot be decoded"),
-        ({"file_name": "empty.png"}, "empty.png: expected an image"),
-        ({"width": 301, "height": 200}, "expected 301x200 as the annotations say, got 300x200"),
-        (
-            {"file_name": "ramp.mp4", "source": "clips", "frame": 10, "width": 0},
-            "ramp.mp4: expected a frame 10, the video ends before it",
-        ),
-    ],
-)
-def test_a_picture_that_is_not_what_the_annotations_say_is_named(
-    data_set: Path, image: dict[str, Any], message: str
-) -> None:
-    (data_set / "empty.png").touch()
-    content = json.loads((data_set / "truth.json").read_text(encoding="utf-8"))
-    content["images"][0] |= image
-    (data_set / "truth.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(DatasetError, match=message):
-        evaluate_pose(data_set / "truth.json", data_set, by_brightness)
-
-
-def test_annotations_that_are_none_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"gone\.json"):
-        evaluate_pose(tmp_path / "gone.json", tmp_path, by_brightness)
-
-
-@pytest.mark.real_data
-def test_frames_of_real_clips_and_weapon_images_are_found_where_the_annotations_say(
-    shared_data: Path,
-) -> None:
-    annotations = shared_data / "people/annotations.json"
-    content = json.loads(annotations.read_text(encoding="utf-8"))
-    images = {image["id"]: image for image in content["images"]}
-    wanted = {"fight/fi001.mp4", content["images"][-1]["file_name"]}
-    people: dict[tuple[str, int], list[Array]] = {}
-    for entry in content["annotations"]:
-        image = images[entry["image_id"]]
-        joints = np.array(entry["keypoints"], np.float32).reshape(17, 3)
-        people.setdefault((image["file_name"], image.get("frame", 0)), []).append(
-            np.minimum(joints, [9e9, 9e9, 1])
-        )
-    order = iter(sorted(key for key in people if key[0] in wanted))
-
-    metrics = evaluate_pose(
-        annotations,
-        shared_data,
-        lambda _: found(*people[next(order)]),  # pictures come by path and frame
-        keep=lambda image: image.source in wanted and (image.source, image.frame or 0) in people,
-    )
-    assert metrics.images >= 2
-    assert metrics.recall_oks50 == 1
-    assert metrics.mean_oks == pytest.approx(1)
