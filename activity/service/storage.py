@@ -1,0 +1,213 @@
+"""Where files lie: a folder of this machine, or object storage through fsspec; the names are the server's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol, cast
+
+import fsspec
+
+from activity.errors import ConfigurationError, OutputError
+from activity.service.database.base import new_id
+
+_KEY: Final = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*(\.[a-z0-9]{1,8})?")
+
+
+class Storage(Protocol):
+    """Files by key. A key is made by the server, such as ``clips/2f.../clip.mp4``, never from what a user sent."""
+
+    def put(self, key: str, source: Path) -> None:
+        """Store a local file, whole or not at all; an older file of this key is replaced.
+
+        Raises:
+            OutputError: If it cannot be stored.
+        """
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a file for reading; the stream can seek.
+
+        Raises:
+            FileNotFoundError: If there is none.
+        """
+        ...
+
+    def size(self, key: str) -> int:
+        """Bytes of a file.
+
+        Raises:
+            FileNotFoundError: If there is none.
+        """
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a file of this key."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete a file; one that is not there is as good as deleted."""
+        ...
+
+    def local_file(self, key: str) -> AbstractContextManager[Path]:
+        """The file as a path of this machine while the block lasts; nobody may write to it.
+
+        Raises:
+            FileNotFoundError: If there is none.
+        """
+        ...
+
+
+def new_key(kind: str, suffix: str = "") -> str:
+    """A fresh key such as ``clips/0190...e1/file.mp4``.
+
+    Args:
+        kind: The first part: lower-case letters, digits, ``-`` and ``_``.
+        suffix: Such as ``.mp4``: taken from a fixed list, never from a user's file name.
+    """
+    return check_key(f"{kind}/{new_id()}/file{suffix}")
+
+
+def check_key(key: str) -> str:
+    """Return `key` if it has the form of the server's own names.
+
+    Raises:
+        OutputError: If it could point outside the storage.
+    """
+    if _KEY.fullmatch(key) is None:
+        raise OutputError(
+            f"storage key {key!r}: expected lower-case letters, digits, '-' and '_' between slashes"
+        )
+    return key
+
+
+def open_storage(address: str) -> Storage:
+    """The storage at `address`: a folder, or what fsspec knows, such as ``s3://bucket/path``.
+
+    Raises:
+        ConfigurationError: If the address cannot be used.
+    """
+    if "://" not in address or address.startswith("file://"):
+        return FolderStorage(Path(address.removeprefix("file://")))
+    return ObjectStorage(address)
+
+
+class FolderStorage:
+    """Files in a folder that only the service's user may read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigurationError(f"storage {folder}: cannot be made: {error.strerror}") from error
+
+    def _path(self, key: str) -> Path:
+        return self._folder / check_key(key)
+
+    def put(self, key: str, source: Path) -> None:
+        """See `Storage.put`."""
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)  # mode 0600
+            try:
+                with os.fdopen(handle, "wb") as target, source.open("rb") as stream:
+                    shutil.copyfileobj(stream, target, 1024 * 1024)
+                    target.flush()
+                    os.fsync(target.fileno())
+                Path(name).replace(path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be stored: {error.strerror}") from error
+
+    def open(self, key: str) -> BinaryIO:
+        """See `Storage.open`."""
+        return self._path(key).open("rb")
+
+    def size(self, key: str) -> int:
+        """See `Storage.size`."""
+        return self._path(key).stat().st_size
+
+    def exists(self, key: str) -> bool:
+        """See `Storage.exists`."""
+        return self._path(key).is_file()
+
+    def delete(self, key: str) -> None:
+        """See `Storage.delete`; folders that are then empty go too."""
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        for parent in path.relative_to(self._folder).parents:
+            try:
+                if parent != Path():
+                    (self._folder / parent).rmdir()
+            except OSError:  # another file lies there, or the folder is gone already
+                return
+
+    @contextmanager
+    def local_file(self, key: str) -> Iterator[Path]:
+        """See `Storage.local_file`: the file itself."""
+        path = self._path(key)
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        yield path
+
+
+class ObjectStorage:
+    """Files in object storage, such as S3; a put there is whole or nothing by itself."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            # fsspec has no type for what it gives
+            filesystem, root = cast("tuple[Any, str]", fsspec.url_to_fs(address))
+        except (ImportError, ValueError) as error:
+            raise ConfigurationError(
+                f"storage {address}: {error}; install the package that speaks it (s3fs for s3://), or name a folder"
+            ) from error
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+
+    def _name(self, key: str) -> str:
+        return f"{self._root}/{check_key(key)}"
+
+    def put(self, key: str, source: Path) -> None:
+        """See `Storage.put`."""
+        try:
+            self._filesystem.put_file(str(source), self._name(key))
+        except OSError as error:
+            raise OutputError(f"{key}: cannot be stored in {self._root}: {error}") from error
+
+    def open(self, key: str) -> BinaryIO:
+        """See `Storage.open`."""
+        return cast("BinaryIO", self._filesystem.open(self._name(key), "rb"))
+
+    def size(self, key: str) -> int:
+        """See `Storage.size`."""
+        return int(self._filesystem.size(self._name(key)))
+
+    def exists(self, key: str) -> bool:
+        """See `Storage.exists`."""
+        return bool(self._filesystem.exists(self._name(key)))
+
+    def delete(self, key: str) -> None:
+        """See `Storage.delete`."""
+        try:
+            self._filesystem.rm_file(self._name(key))
+        except FileNotFoundError:
+            return
+
+    @contextmanager
+    def local_file(self, key: str) -> Iterator[Path]:
+        """See `Storage.local_file`: a copy that is deleted after the block."""
+        name = self._name(key)
+        with tempfile.TemporaryDirectory(prefix="activity-") as folder:
+            path = Path(folder) / Path(key).name
+            self._filesystem.get_file(name, str(path))
+            yield path
