@@ -10,6 +10,7 @@ import typer
 
 from activity.cli.analyze import load_analysis_settings
 from activity.cli.console import count_progress, show_figures, stderr
+from activity.cli.evaluate_clips import clips
 from activity.cli.evaluate_holders import holders
 from activity.cli.evaluate_pose import pose
 
@@ -24,6 +25,7 @@ PoseChoice = Annotated[
 ]
 
 app.command()(pose)
+app.command()(clips)
 app.command()(holders)
 
 
