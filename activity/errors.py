@@ -7,6 +7,7 @@
     ├── CheckpointError      a model file that is missing, damaged or of the wrong shape
     ├── DatasetError         a data set that is missing, damaged or laid out differently
     └── OutputError          a result that cannot be written
+        └── DeliveryError    an alert that its destination did not take
 
 Exceptions of other libraries are translated where they arise, with ``raise ... from``.
 """
@@ -53,3 +54,17 @@ class DatasetError(ActivityError):
 
 class OutputError(ActivityError):
     """A result cannot be written where the caller wants it."""
+
+
+class DeliveryError(OutputError):
+    """An alert was not taken by its destination.
+
+    Attributes:
+        permanent: Whether trying again cannot help: the destination refused this message or these credentials.
+        retry_after_s: Seconds that the destination asked to wait, or `None` where it did not say.
+    """
+
+    def __init__(self, found: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+        super().__init__(found)

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from activity.alerts import ClipReference, JsonLinesSink
+from activity.alerts import AlertMessage, ClipReference, JsonLinesSink
 from activity.assembly import WEAPON_LABEL, Networks, load_networks, make_tracker
 from activity.config import Settings
 from activity.errors import OutputError
@@ -269,8 +269,11 @@ class Pipeline:
         if alerts_file is not None:
             sink = JsonLinesSink(alerts_file)
             reference = ClipReference(path=str(analysis.video.path), sha256=analysis.sha256)
+            made_at = (
+                datetime.fromisoformat(analysis.created_at) if analysis.created_at else datetime.now(UTC)
+            )
             for alert in analysis.alerts:
-                sink.send(alert, clip=reference)
+                sink.send(AlertMessage.of_clip(alert, clip=reference, sent_at=made_at))
         # Last, so that a report.json says that all the rest is there: `is_done` builds on it.
         write_json(analysis, directory / "report.json")
 
