@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from activity.service.database.base import ID_LENGTH, Base, new_id, now, one_of
@@ -99,6 +99,7 @@ class Job(Base):
         problem: Why it failed, as RFC 9457 problem details; `None` unless it failed.
         cancel_requested: Whether a person asked to stop it.
         created_at: When it was submitted.
+        enqueued_at: When a worker handed it to the engine of durable jobs; `None` before.
         started_at: When a worker first took it.
         finished_at: When it reached a final state.
     """
@@ -124,6 +125,7 @@ class Job(Base):
     problem: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    enqueued_at: Mapped[datetime | None] = mapped_column(default=None)
     started_at: Mapped[datetime | None] = mapped_column(default=None)
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
 
@@ -141,15 +143,34 @@ class StepOutput(Base):
     Attributes:
         job_id: The job.
         step: The step.
-        storage_key: The file that holds the output.
-        sha256: 64 hexadecimal digits of that file.
+        files: Name of each file to ``{"key": str, "sha256": str, "size_bytes": int}``: where it lies in the storage,
+            64 hexadecimal digits, and its length.
         finished_at: When the step was done.
     """
 
     __tablename__ = "step_outputs"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
-    step: Mapped[str] = mapped_column(String(16), primary_key=True)
-    storage_key: Mapped[str] = mapped_column(Text)
-    sha256: Mapped[str] = mapped_column(String(64))
+    step: Mapped[JobStep] = mapped_column(String(16), primary_key=True)
+    files: Mapped[dict[str, Any]] = mapped_column(default=dict)
     finished_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class WorkerProcess(Base):
+    """A process that works on jobs, for as long as it lives.
+
+    Attributes:
+        id: Made by the process; also its name in the engine of durable jobs.
+        host: The machine that it runs on.
+        pid: Its number there.
+        started_at: When it began.
+        heartbeat_at: When it last said that it lives; when that is too long ago, others take its jobs over.
+    """
+
+    __tablename__ = "worker_processes"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    heartbeat_at: Mapped[datetime] = mapped_column(default=now)

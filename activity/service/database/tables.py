@@ -13,6 +13,7 @@ from activity.service.database.clips import (
     JobState,
     JobStep,
     StepOutput,
+    WorkerProcess,
 )
 from activity.service.database.incidents import (
     Delivery,
@@ -48,6 +49,7 @@ __all__ = [
     "Role",
     "StepOutput",
     "Webhook",
+    "WorkerProcess",
     "new_id",
     "now",
 ]

@@ -45,6 +45,7 @@ from activity.service.database.repository.jobs import (
     count_unfinished,
     finish_job,
     get_job,
+    get_step_file,
     list_jobs,
     request_cancel,
     set_progress,
@@ -310,8 +311,14 @@ def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_is_asked_to_stop(d
 def test_the_first_output_of_a_step_stays(database: Database) -> None:
     job_id = add_clip_and_job(database)
     with database.write() as session:
-        add_step_output(session, job_id, "observe", storage_key="a", sha256="1")
-        assert add_step_output(session, job_id, "observe", storage_key="b", sha256="2").storage_key == "a"
+        add_step_output(
+            session, job_id, "report", {"report.html": {"key": "a", "sha256": "1", "size_bytes": 1}}
+        )
+        second = add_step_output(session, job_id, "report", {"report.html": {"key": "b"}})
+        assert second.files["report.html"]["key"] == "a"
+        assert get_step_file(session, job_id, "report", "report.html") == "a"
+        assert get_step_file(session, job_id, "report", "other.html") is None
+        assert get_step_file(session, job_id, "observe", "report.html") is None
 
 
 def test_alerts_are_stored_once_and_told_once_however_often_it_is_tried(database: Database) -> None:

@@ -36,6 +36,12 @@ def count_unfinished(session: Session) -> int:
     return session.scalar(select(func.count()).where(Job.state.not_in(FINAL_STATES))) or 0
 
 
+def lock_queue(session: Session) -> None:
+    """Let nobody else join the queue until this transaction ends."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite's writers stand in line anyway
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _QUEUE_LOCK})
+
+
 def add_job(
     session: Session, *, clip_id: str, submitted_by: str, settings: Mapping[str, Any] | None = None
 ) -> Job:
@@ -45,8 +51,7 @@ def add_job(
     that actor's last one, or the turn that is being served now, whichever is later. So one who sends a hundred clips
     waits behind himself, and another's single clip is served after at most one more of each.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _QUEUE_LOCK})
+    lock_queue(session)
     served = session.scalar(select(func.max(Job.turn)).where(Job.state != "queued")) or 0
     own = session.scalar(select(func.max(Job.turn)).where(Job.submitted_by == submitted_by)) or 0
     job = Job(
@@ -58,6 +63,12 @@ def add_job(
     session.add(job)
     session.flush()
     return job
+
+
+def list_to_enqueue(session: Session, *, limit: int = 100) -> Sequence[Job]:
+    """Queued jobs that the engine of durable jobs does not know yet, in their order."""
+    query = select(Job).where(Job.state == "queued", Job.enqueued_at.is_(None)).order_by(Job.turn, Job.id)
+    return session.scalars(query.limit(limit)).all()
 
 
 def begin_step(session: Session, job_id: str, step: JobStep, *, progress: float) -> bool:
@@ -81,6 +92,15 @@ def set_progress(session: Session, job_id: str, progress: float) -> bool:
     )
     return bool(
         session.scalar(select(Job.id).where(Job.id == job_id, Job.state == "running", ~Job.cancel_requested))
+    )
+
+
+def take_back_attempt(session: Session, job_id: str) -> None:
+    """Uncount the attempt of a worker that is stopped in good order: that says nothing against the clip."""
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state == "running", Job.attempts > 0)
+        .values(attempts=Job.attempts - 1)
     )
 
 
@@ -114,14 +134,21 @@ def get_step_output(session: Session, job_id: str, step: JobStep) -> StepOutput 
     return session.get(StepOutput, (job_id, step))
 
 
+def get_step_file(session: Session, job_id: str, step: JobStep, name: str) -> str | None:
+    """The storage key of one file of a finished step, such as ``report.html`` of ``report``, or `None`."""
+    output = get_step_output(session, job_id, step)
+    return output.files[name]["key"] if output is not None and name in output.files else None
+
+
 def add_step_output(
-    session: Session, job_id: str, step: JobStep, *, storage_key: str, sha256: str
+    session: Session, job_id: str, step: JobStep, files: Mapping[str, Mapping[str, Any]]
 ) -> StepOutput:
     """Note a finished output; the first one stays, whoever comes second."""
+    session.get_one(Job, job_id, with_for_update=True)  # one at a time
     found = get_step_output(session, job_id, step)
     if found is not None:
         return found
-    output = StepOutput(job_id=job_id, step=step, storage_key=storage_key, sha256=sha256)
+    output = StepOutput(job_id=job_id, step=step, files={name: dict(file) for name, file in files.items()})
     session.add(output)
     session.flush()
     return output

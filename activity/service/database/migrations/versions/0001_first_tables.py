@@ -85,6 +85,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
     )
     op.create_table(
+        "worker_processes",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("started_at", UtcDateTime(), nullable=False),
+        sa.Column("heartbeat_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_worker_processes")),
+    )
+    op.create_table(
         "browser_sessions",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("api_key_id", sa.String(length=32), nullable=False),
@@ -134,6 +143,7 @@ def upgrade() -> None:
         sa.Column("problem", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("cancel_requested", sa.Boolean(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("enqueued_at", UtcDateTime(), nullable=True),
         sa.Column("started_at", UtcDateTime(), nullable=True),
         sa.Column("finished_at", UtcDateTime(), nullable=True),
         sa.CheckConstraint(
@@ -199,8 +209,7 @@ def upgrade() -> None:
         "step_outputs",
         sa.Column("job_id", sa.String(length=32), nullable=False),
         sa.Column("step", sa.String(length=16), nullable=False),
-        sa.Column("storage_key", sa.Text(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("files", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("finished_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_step_outputs_job_id_jobs")),
         sa.PrimaryKeyConstraint("job_id", "step", name=op.f("pk_step_outputs")),
@@ -277,6 +286,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_browser_sessions_expires_at"), table_name="browser_sessions")
     op.drop_index(op.f("ix_browser_sessions_api_key_id"), table_name="browser_sessions")
     op.drop_table("browser_sessions")
+    op.drop_table("worker_processes")
     op.drop_table("webhooks")
     op.drop_index(op.f("ix_idempotency_keys_expires_at"), table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
