@@ -6,15 +6,18 @@
     ├── VideoError           a file that cannot be read as video, or only in part
     ├── CheckpointError      a model file that is missing, damaged or of the wrong shape
     ├── DatasetError         a data set that is missing, damaged or laid out differently
-    └── OutputError          a result that cannot be written
-        └── DeliveryError    an alert that its destination did not take
+    ├── OutputError          a result that cannot be written
+    │   └── DeliveryError    an alert that its destination did not take
+    └── ServiceError         the HTTP service refused, failed or cannot be reached
 
 Exceptions of other libraries are translated where they arise, with ``raise ... from``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 class ActivityError(Exception):
@@ -66,5 +69,28 @@ class DeliveryError(OutputError):
 
     def __init__(self, found: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
         self.permanent = permanent
+        self.retry_after_s = retry_after_s
+        super().__init__(found)
+
+
+class ServiceError(ActivityError):
+    """The HTTP service refused a request, failed, or cannot be reached.
+
+    Attributes:
+        status: The HTTP status code, or `None` where no answer came.
+        problem: The RFC 9457 problem details of the answer, or `None` where there were none.
+        retry_after_s: Seconds that the service asked to wait, or `None` where it did not say.
+    """
+
+    def __init__(
+        self,
+        found: str,
+        *,
+        status: int | None,
+        problem: Mapping[str, Any] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.status = status
+        self.problem = problem
         self.retry_after_s = retry_after_s
         super().__init__(found)
