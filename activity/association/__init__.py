@@ -1,5 +1,18 @@
-"""Who holds the weapon."""
+"""Who holds a weapon: the greatest overlap of boxes, corrected by hand distance, with the evidence kept.
 
-from activity.association.holder import HolderFinder
+The boxes alone fail for a raised arm and for neighbours; `link_holders` is the rule, and `vote_along_track` steadies it.
+"""
 
-__all__ = ["HolderFinder"]
+from activity.association.holder import HolderModel, distance_to_box, link_holders, person_sizes
+from activity.association.people import PeopleAt, people_at
+from activity.association.vote import vote_along_track
+
+__all__ = [
+    "HolderModel",
+    "PeopleAt",
+    "distance_to_box",
+    "link_holders",
+    "people_at",
+    "person_sizes",
+    "vote_along_track",
+]

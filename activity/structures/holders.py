@@ -18,7 +18,8 @@ from activity.structures._validation import (
     frozen_array,
 )
 
-HolderRule = Literal["iou", "hand_distance", "none"]
+HolderRule = Literal["iou", "hand_distance", "track_vote", "none"]
+"""What decided: box overlap alone (no hand was seen), the hands, the weapon's other frames, or that nobody is near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +30,27 @@ class HolderCandidate:
         track_id: The person's track.
         iou: Overlap of the person's box with the weapon's box, in [0, 1].
         hand_distance: Distance from the weapon's box to the person's nearest hand, as a share of the
-            person's box height; `None` where no hand was seen.
+            person's size; `None` where no hand was seen.
+        hand_deviation: Standard deviation of that hand's place, in the same share; `None` where none was seen.
+        probability: That this person holds the weapon, in [0, 1]; with the other candidates it adds up to 1 at
+            most, and the rest is nobody's.
     """
 
     track_id: int
     iou: float
     hand_distance: float | None
+    hand_deviation: float | None = None
+    probability: float = 0.0
 
     def __post_init__(self) -> None:
         check_unit_interval("iou", self.iou)
-        if self.hand_distance is not None and not (
-            math.isfinite(self.hand_distance) and self.hand_distance >= 0
+        check_unit_interval("probability", self.probability)
+        for name, share in (
+            ("hand_distance", self.hand_distance),
+            ("hand_deviation", self.hand_deviation),
         ):
-            raise StructureError(
-                f"hand_distance: expected a finite share of 0 or more, got {self.hand_distance}"
-            )
+            if share is not None and not (math.isfinite(share) and share >= 0):
+                raise StructureError(f"{name}: expected a finite share of 0 or more, got {share}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,3 +91,16 @@ class HolderLink:
             )
         if self.track_id is not None and self.track_id not in {c.track_id for c in self.candidates}:
             raise StructureError(f"track_id: holder {self.track_id} is not among the candidates")
+
+    @property
+    def probability(self) -> float:
+        """That the named holder holds the weapon, or that nobody does where `track_id` is `None`."""
+        if self.track_id is None:
+            return max(0.0, 1 - sum(candidate.probability for candidate in self.candidates))
+        return next(c.probability for c in self.candidates if c.track_id == self.track_id)
+
+    @property
+    def track_id_by_iou(self) -> int | None:
+        """Whom the greatest IoU alone would name: nobody where no box overlaps the weapon's."""
+        best = max(self.candidates, key=lambda candidate: candidate.iou, default=None)
+        return best.track_id if best is not None and best.iou > 0 else None

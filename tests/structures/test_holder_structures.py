@@ -43,7 +43,7 @@ def test_a_weapon_that_nobody_holds_is_linked_to_none() -> None:
         ({"track_id": None}, "rule: 'none' goes with no holder, got 'iou' with track None"),
         ({"rule": "none"}, "rule: 'none' goes with no holder, got 'none' with track 1"),
         ({"track_id": 9}, "track_id: holder 9 is not among the candidates"),
-        ({"rule": "guess"}, "rule: expected one of iou, hand_distance, none, got 'guess'"),
+        ({"rule": "guess"}, "rule: expected one of iou, hand_distance, track_vote, none, got 'guess'"),
         ({"weapon_box": [9, 5, 5, 7]}, r"weapon_box\[0\]: expected x0 <= x1"),
         ({"weapon_box": [5, 5, 9, math.nan]}, "weapon_box: 1 of 4"),
         ({"weapon_box": [[5, 5, 9, 7]]}, r"weapon_box: expected shape \[4\]"),

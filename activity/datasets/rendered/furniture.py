@@ -107,6 +107,20 @@ def _crate(spot: _Spot) -> None:
     spot.box((0, 0, side), (side, side * spot.rng.uniform(0.7, 1.3), side), spot.looks)
 
 
+def _car(spot: _Spot) -> None:
+    spot.box((0, 0, 0.62), (2.1, 0.85, 0.3), spot.looks)
+    spot.box((-0.25, 0, 1.12), (1.1, 0.75, 0.26), Surface((0.02, 0.025, 0.03), gloss=0.5))
+    spot.box((-0.25, 0, 1.4), (1.0, 0.72, 0.04), spot.looks)
+    for x in (-1.3, 1.3):
+        for y in (-0.8, 0.8):
+            hub = spot.foot + spot.frame @ np.array([x, y, 0.33])
+            axle = spot.frame[:, 1] * 0.1
+            spot.solids.add_cone(
+                hub - axle, hub + axle, 0.33, 0.33, Surface((0.015, 0.015, 0.015)), forward=_UP,
+                widths=(1.0, 1.0, 0.4),
+            )  # fmt: skip
+
+
 _BUILDERS: Final[dict[str, tuple[Callable[[_Spot], None], float]]] = {
     "table": (_table, 0.18),
     "chair": (_chair, 0.18),
@@ -117,6 +131,7 @@ _BUILDERS: Final[dict[str, tuple[Callable[[_Spot], None], float]]] = {
     "bin": (_bin, 0.08),
     "plant": (_plant, 0.08),
     "crate": (_crate, 0.08),
+    "car": (_car, 0.0),
 }
 """How each kind is built, and its share among random pieces."""
 
@@ -136,7 +151,7 @@ def add_furniture(
         solids: Receives the piece.
         rng: Draws size and whatever is not given.
         place: [2] x and y in metres.
-        kind: One of table, chair, counter, shelf, pillar, sofa, bin, plant, crate; random if not given.
+        kind: One of table, chair, counter, shelf, pillar, sofa, bin, plant, crate, car; random (but no car) if not given.
         heading: Direction of its front in radians; random if not given.
         colour: sRGB of its material; random if not given.
     """

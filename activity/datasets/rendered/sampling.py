@@ -21,7 +21,9 @@ from activity.datasets.rendered.stage import Figure, Stage
 from activity.datasets.rendered.vectors import Vector
 
 
-def random_scene(rng: np.random.Generator, *, width: int, height: int, people: int) -> RenderedScene:
+def random_scene(
+    rng: np.random.Generator, *, width: int, height: int, people: int, fire_chance: float = 0.06
+) -> RenderedScene:
     """Render a scene of random people in a random room through a random camera.
 
     Args:
@@ -29,15 +31,18 @@ def random_scene(rng: np.random.Generator, *, width: int, height: int, people: i
         width: Pixels across.
         height: Pixels down.
         people: How many people to place; those that end up out of view or hidden are not in the truth.
+        fire_chance: Probability of a fire on the floor, which may end up out of view.
     """
-    camera, centre = _random_camera(rng, width, height)
+    camera, centre = random_camera(rng, width, height)
     figures = _random_figures(rng, camera, centre, people)
     outdoors = bool(rng.uniform() < 0.25)
-    stage = _random_stage(rng, camera, centre, [f.posture.position for f in figures], outdoors=outdoors)
+    stage = random_stage(
+        rng, camera, centre, [f.posture.position for f in figures], outdoors=outdoors, fire_chance=fire_chance
+    )
     return render(stage, figures, rng, time_s=float(rng.uniform(0, 10)))
 
 
-def _random_camera(rng: np.random.Generator, width: int, height: int) -> tuple[Camera, Vector]:
+def random_camera(rng: np.random.Generator, width: int, height: int) -> tuple[Camera, Vector]:
     """A view of the origin's surroundings in which a person there is 25 to 85 % as tall as the picture."""
     focal = max(width, height) * rng.uniform(0.62, 1.7)
     tall = height * rng.uniform(0.25, 0.85)
@@ -64,7 +69,7 @@ def _random_camera(rng: np.random.Generator, width: int, height: int) -> tuple[C
 
 
 def _random_figures(rng: np.random.Generator, camera: Camera, centre: Vector, people: int) -> list[Figure]:
-    places = _random_places(rng, camera, centre, people)
+    places = random_places(rng, camera, centre, people)
     figures: list[Figure] = []
     while len(figures) < people:
         place = places[len(figures)]
@@ -82,7 +87,7 @@ def _random_figures(rng: np.random.Generator, camera: Camera, centre: Vector, pe
     return figures
 
 
-def _random_places(rng: np.random.Generator, camera: Camera, centre: Vector, people: int) -> list[Vector]:
+def random_places(rng: np.random.Generator, camera: Camera, centre: Vector, people: int) -> list[Vector]:
     """Spots on the floor in view, not nearer to each other than bodies can be, unless there is no room left."""
     away = centre[:2] - camera.position[:2]
     distance = float(np.linalg.norm(away))
@@ -156,9 +161,16 @@ def _random_pair(rng: np.random.Generator, place: Vector) -> list[Figure]:
     return figures
 
 
-def _random_stage(
-    rng: np.random.Generator, camera: Camera, centre: Vector, occupied: list[Vector], *, outdoors: bool
+def random_stage(
+    rng: np.random.Generator,
+    camera: Camera,
+    centre: Vector,
+    occupied: list[Vector],
+    *,
+    outdoors: bool,
+    fire_chance: float = 0.06,
 ) -> Stage:
+    """A room or a street around the people at `occupied`, [2] in metres each, with furniture, light and a sensor."""
     around = np.array([camera.position[:2], *occupied])
     if outdoors:
         low = np.array([*(around.min(axis=0) - rng.uniform(6, 25, 2)), 0.0])
@@ -174,7 +186,7 @@ def _random_stage(
         if not near_camera and all(np.linalg.norm(spot - other) > 0.6 for other in occupied):
             add_furniture(furniture, rng, spot)
     fire = None
-    if rng.uniform() < 0.06:
+    if rng.uniform() < fire_chance:
         spot = centre[:2] + rng.normal(0, 2.0, 2)
         if all(np.linalg.norm(spot - other) > 0.7 for other in occupied):
             fire = Fire(
