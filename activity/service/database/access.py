@@ -99,7 +99,7 @@ class AuditEntry(Base):
     Attributes:
         sequence: From 1, without gaps.
         previous_hash: `hash` of the entry before; 64 zeros for the first.
-        hash: SHA-256 of this entry, see `activity.service.database.repository.audit.entry_hash`.
+        hash: SHA-256 of this entry, see `activity.service.audit_chain.entry_hash`.
         at: When.
         actor: Who, such as ``key:NAME`` or ``system``.
         action: What, such as ``clip.upload`` or ``incident.review``.

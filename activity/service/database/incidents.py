@@ -15,7 +15,7 @@ from activity.structures import Agency, Severity
 IncidentState = Literal["new", "confirmed", "dismissed", "corrected"]
 ReviewDecision = Literal["confirmed", "dismissed", "corrected"]
 DeliveryKind = Literal["alert", "update", "cancel"]
-DeliveryState = Literal["pending", "delivered", "dead"]
+DeliveryState = Literal["pending", "delivered", "dead", "withdrawn"]
 
 
 class Incident(Base):
@@ -143,9 +143,12 @@ class Delivery(Base):
         id: Made by the server; the receiver sees it as the message's id and can drop a repetition.
         incident_id: What is told.
         sink: Who is told, such as ``json_lines`` or ``webhook:ID``.
-        kind: Whether it raises, changes or takes back the alert; each at most once an incident and sink.
-        state: ``pending`` until it was delivered, or until it is ``dead`` after the last attempt.
-        payload: What more the sink needs, JSON-like.
+        event: What it tells of: ``raised``, or ``review:ID``; each at most once an incident and sink.
+        number: Its place among the messages of this incident to this sink, from 0.
+        kind: Whether it raises, changes or takes back the alert.
+        state: ``pending`` until it was delivered, is ``dead`` after the last attempt, or is ``withdrawn`` because a
+            later message says more, or nothing needs to be said.
+        payload: What more the sink needs, JSON-like; the message itself from the first attempt on.
         attempts: How often it was tried.
         next_attempt_at: Not before.
         leased_until: A worker has it in hand until then; `None` where nobody has.
@@ -156,7 +159,7 @@ class Delivery(Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        UniqueConstraint("incident_id", "sink", "kind"),
+        UniqueConstraint("incident_id", "sink", "event"),
         one_of("kind", get_args(DeliveryKind)),
         one_of("state", get_args(DeliveryState)),
         Index(None, "state", "next_attempt_at"),
@@ -165,6 +168,8 @@ class Delivery(Base):
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"))
     sink: Mapped[str] = mapped_column(String(200))
+    event: Mapped[str] = mapped_column(String(64), default="raised")
+    number: Mapped[int] = mapped_column(default=0)
     kind: Mapped[DeliveryKind] = mapped_column(String(16), default="alert")
     state: Mapped[DeliveryState] = mapped_column(String(16), default="pending")
     payload: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from activity.errors import ConfigurationError, StructureError
+from activity.service.audit_chain import FIRST_HASH, entry_hash
 from activity.service.database import (
     ApiKey,
     Base,
@@ -28,7 +29,7 @@ from activity.service.database import (
     now,
 )
 from activity.service.database.engine import make_engine, migrate
-from activity.service.database.repository.audit import FIRST_HASH, append_audit, audit_entries, entry_hash
+from activity.service.database.repository.audit import append_audit, audit_entries
 from activity.service.database.repository.clips import list_expired_clips
 from activity.service.database.repository.incidents import (
     add_deliveries,
@@ -218,12 +219,13 @@ def test_the_audit_log_chains_every_entry_to_the_one_before(database: Database) 
         assert list(audit_entries(session, subject="clip:2")) == []
 
 
-def test_an_entry_hash_is_the_sha256_of_its_canonical_json() -> None:
+def test_an_entry_hash_is_the_sha256_of_the_hash_before_and_of_its_content() -> None:
     # printf '{"action":"a","actor":"b","at":"2026-01-31T12:00:00.000000+00:00","detail":{},
-    #          "previous_hash":"0","sequence":1,"subject":"c"}' (in one line, without spaces) | sha256sum
+    #          "sequence":1,"subject":"c"}' (in one line, without spaces) | sha256sum gives the content's hash;
+    # printf '0:6769fa3f...' | sha256sum the entry's
     found = entry_hash(sequence=1, previous_hash="0", at=NOON, actor="b", action="a", subject="c", detail={})
 
-    assert found == "a852bb411c3029597774d3128edc8c24f5d1fb15f3612d913a4a73fa6c042e80"
+    assert found == "61d0db5719ba10bdc86fa07a4d0d0862abf2177a39c58cc8a6618d774239b81d"
 
 
 def test_twenty_threads_that_log_at_once_make_one_chain_without_gaps(database: Database) -> None:

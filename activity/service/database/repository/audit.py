@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from activity.service.audit_chain import FIRST_HASH, entry_hash
 from activity.service.database.base import now
 from activity.service.database.tables import AuditEntry
 
-FIRST_HASH: Final = "0" * 64
-"""What the first entry names as the hash before it."""
-
 _CHAIN_LOCK: Final = 7_142_002  # of PostgreSQL; SQLite's writers stand in line anyway
-
-
-def entry_hash(
-    *,
-    sequence: int,
-    previous_hash: str,
-    at: datetime,
-    actor: str,
-    action: str,
-    subject: str,
-    detail: Mapping[str, Any],
-) -> str:
-    """SHA-256 (hex) of an entry: of its fields as one JSON object, UTF-8, keys sorted, without spaces.
-
-    The time is ISO 8601 in UTC with microseconds, such as ``2026-01-31T12:00:00.000000+00:00``.
-    """
-    record = {
-        "sequence": sequence,
-        "previous_hash": previous_hash,
-        "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor": actor,
-        "action": action,
-        "subject": subject,
-        "detail": detail,
-    }
-    canonical = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def append_audit(

@@ -219,6 +219,8 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("incident_id", sa.String(length=32), nullable=False),
         sa.Column("sink", sa.String(length=200), nullable=False),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("payload", sa.JSON(none_as_null=True), nullable=False),
@@ -230,13 +232,15 @@ def upgrade() -> None:
         sa.Column("delivered_at", UtcDateTime(), nullable=True),
         sa.CheckConstraint("kind IN ('alert', 'update', 'cancel')", name=op.f("ck_deliveries_kind_known")),
         sa.CheckConstraint(
-            "state IN ('pending', 'delivered', 'dead')", name=op.f("ck_deliveries_state_known")
+            "state IN ('pending', 'delivered', 'dead', 'withdrawn')", name=op.f("ck_deliveries_state_known")
         ),
         sa.ForeignKeyConstraint(
             ["incident_id"], ["incidents.id"], name=op.f("fk_deliveries_incident_id_incidents")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
-        sa.UniqueConstraint("incident_id", "sink", "kind", name=op.f("uq_deliveries_incident_id_sink_kind")),
+        sa.UniqueConstraint(
+            "incident_id", "sink", "event", name=op.f("uq_deliveries_incident_id_sink_event")
+        ),
     )
     op.create_index(
         op.f("ix_deliveries_state_next_attempt_at"), "deliveries", ["state", "next_attempt_at"], unique=False
