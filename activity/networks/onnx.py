@@ -28,6 +28,7 @@ class OnnxModel:
     Args:
         path: The ``.onnx`` file.
         threads: Threads that one call may use.
+        content: The network's bytes where they are in memory already; `path` is then only what errors call it.
 
     Attributes:
         path: The file.
@@ -41,16 +42,17 @@ class OnnxModel:
         ConfigurationError: If `threads` is below 1.
     """
 
-    def __init__(self, path: Path | str, *, threads: int = 1) -> None:
+    def __init__(self, path: Path | str, *, threads: int = 1, content: bytes | None = None) -> None:
         if threads < 1:
             raise ConfigurationError(f"threads: expected 1 or more, got {threads}")
         self.path = Path(path)
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise CheckpointError(
-                f"{self.path}: cannot be read ({error.strerror}); name an .onnx file"
-            ) from error
+        if content is None:
+            try:
+                content = self.path.read_bytes()
+            except OSError as error:
+                raise CheckpointError(
+                    f"{self.path}: cannot be read ({error.strerror}); name an .onnx file"
+                ) from error
         self.sha256 = hashlib.sha256(content).hexdigest()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
