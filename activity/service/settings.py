@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from activity.config import Settings, read_yaml, state_folder
+from activity.service.deliveries.settings import AlertSettings
 
 MIB: Final = 1024 * 1024
 SETTINGS_FILE: Final = "service.yaml"
@@ -124,6 +125,7 @@ class ServiceSettings(_Section):
     queue: QueueSettings = Field(default_factory=QueueSettings)
     batch: BatchSettings = Field(default_factory=BatchSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings, description="Who is told of incidents.")
     analysis: Annotated[Settings, Field(description="The settings of every analysis.")] = Field(
         default_factory=Settings
     )

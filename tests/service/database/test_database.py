@@ -26,18 +26,14 @@ from activity.service.database import (
     Incident,
     Job,
     new_id,
-    now,
 )
 from activity.service.database.engine import make_engine, migrate
 from activity.service.database.repository.audit import append_audit, audit_entries
 from activity.service.database.repository.clips import list_expired_clips
 from activity.service.database.repository.incidents import (
-    add_deliveries,
     add_incidents,
     add_review,
-    claim_deliveries,
     list_incidents,
-    settle_delivery,
 )
 from activity.service.database.repository.jobs import (
     add_job,
@@ -323,21 +319,18 @@ def test_the_first_output_of_a_step_stays(database: Database) -> None:
         assert get_step_file(session, job_id, "observe", "report.html") is None
 
 
-def test_alerts_are_stored_once_and_told_once_however_often_it_is_tried(database: Database) -> None:
+def test_alerts_are_stored_once_however_often_it_is_tried(database: Database) -> None:
     job_id = add_clip_and_job(database, recorded_at=NOON)
     for _ in range(2):
         with database.write() as session:
             job = session.get_one(Job, job_id)
-            first, second = add_incidents(session, job, [make_alert(60.0), make_alert(5.0)])
-            for incident in (first, second):
-                add_deliveries(session, incident, ["json_lines", "webhook:1", "json_lines"])
+            first, _second = add_incidents(session, job, [make_alert(60.0), make_alert(5.0)])
             assert (first.ordinal, first.occurred_at) == (0, NOON + timedelta(minutes=1))
             assert first.explanation == [
                 {"kind": "activity", "text": "Person 1: Fighting, 0.91", "weight": 0.91}
             ]
     with database.read() as session:
         assert session.query(Incident).count() == 2
-        assert session.query(Delivery).count() == 4
 
 
 def test_the_database_itself_refuses_the_same_message_twice(database: Database) -> None:
@@ -368,27 +361,6 @@ def test_incidents_are_filtered_and_paged(database: Database) -> None:
         assert late.start_s == 20
         assert len(list_incidents(session, occurred_before=NOON + timedelta(seconds=10))) == 1
         assert list_incidents(session, camera_id="other") == []
-
-
-def test_a_claimed_message_is_nobody_elses_until_the_lease_is_over(database: Database) -> None:
-    job_id = add_clip_and_job(database)
-    with database.write() as session:
-        (incident,) = add_incidents(session, session.get_one(Job, job_id), [make_alert()])
-        add_deliveries(session, incident, ["a"])
-    with database.write() as session:
-        assert len(claim_deliveries(session, lease_s=0.0)) == 1
-    with database.write() as session:
-        (again,) = claim_deliveries(session, lease_s=60)
-        assert again.attempts == 2
-    with database.write() as session:
-        assert claim_deliveries(session) == []
-        settle_delivery(session, again.id, error="503", retry_at=now() - timedelta(seconds=1))
-    with database.write() as session:
-        (third,) = claim_deliveries(session)
-        settle_delivery(session, third.id, error="410")
-        assert (third.state, third.last_error) == ("dead", "410")
-    with database.write() as session:
-        assert claim_deliveries(session) == []
 
 
 def test_clips_expire_by_their_cameras_retention(database: Database) -> None:

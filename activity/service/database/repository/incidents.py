@@ -1,19 +1,15 @@
-"""Incidents, their reviews, and the outbox of alerts."""
+"""Incidents, their reviews, and the webhooks that are told of them; the outbox is `activity.service.deliveries`."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from activity.service.database.base import now
 from activity.service.database.tables import (
-    Delivery,
-    DeliveryKind,
     Incident,
     IncidentState,
     Job,
@@ -131,65 +127,3 @@ def add_review(
 def active_webhooks(session: Session) -> Sequence[Webhook]:
     """Webhooks that alerts are sent to."""
     return session.scalars(select(Webhook).where(Webhook.active).order_by(Webhook.id)).all()
-
-
-def add_deliveries(
-    session: Session,
-    incident: Incident,
-    sinks: Iterable[str],
-    *,
-    kind: DeliveryKind = "alert",
-    payload: Mapping[str, Any] | None = None,
-) -> list[Delivery]:
-    """Write the messages of one incident into the outbox, each once however often this is called."""
-    there = set(
-        session.scalars(
-            select(Delivery.sink).where(Delivery.incident_id == incident.id, Delivery.kind == kind)
-        )
-    )
-    new = [
-        Delivery(incident_id=incident.id, sink=sink, kind=kind, payload=dict(payload or {}))
-        for sink in dict.fromkeys(sinks)
-        if sink not in there
-    ]
-    session.add_all(new)
-    session.flush()
-    return new
-
-
-def claim_deliveries(session: Session, *, limit: int = 20, lease_s: float = 60.0) -> Sequence[Delivery]:
-    """Take messages that are due into this worker's hands for `lease_s` seconds; no other worker gets them meanwhile.
-
-    A worker that is killed leaves them to others once the lease is over.
-    """
-    at = now()
-    query = (
-        select(Delivery)
-        .where(Delivery.state == "pending", Delivery.next_attempt_at <= at)
-        .where(or_(Delivery.leased_until.is_(None), Delivery.leased_until <= at))
-        .order_by(Delivery.next_attempt_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)  # SQLite ignores it: there, one writer works at a time
-    )
-    claimed = session.scalars(query).all()
-    for delivery in claimed:
-        delivery.leased_until = at + timedelta(seconds=lease_s)
-        delivery.attempts += 1
-    session.flush()
-    return claimed
-
-
-def settle_delivery(
-    session: Session, delivery_id: str, *, error: str | None = None, retry_at: datetime | None = None
-) -> None:
-    """Note how an attempt ended: delivered without `error`, tried again at `retry_at`, dead without that."""
-    delivery = session.get_one(Delivery, delivery_id, with_for_update=True)
-    if delivery.state == "delivered":
-        return
-    delivery.leased_until, delivery.last_error = None, error
-    if error is None:
-        delivery.state, delivery.delivered_at = "delivered", now()
-    elif retry_at is not None:
-        delivery.next_attempt_at = retry_at
-    else:
-        delivery.state = "dead"
