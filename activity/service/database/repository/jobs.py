@@ -66,8 +66,12 @@ def add_job(
 
 
 def list_to_enqueue(session: Session, *, limit: int = 100) -> Sequence[Job]:
-    """Queued jobs that the engine of durable jobs does not know yet, in their order."""
-    query = select(Job).where(Job.state == "queued", Job.enqueued_at.is_(None)).order_by(Job.turn, Job.id)
+    """Unfinished jobs that the engine of durable jobs does not know yet, in their order."""
+    query = (
+        select(Job)
+        .where(Job.state.not_in(FINAL_STATES), Job.enqueued_at.is_(None))
+        .order_by(Job.turn, Job.id)
+    )
     return session.scalars(query.limit(limit)).all()
 
 

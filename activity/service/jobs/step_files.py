@@ -1,0 +1,87 @@
+"""Files of finished steps: put into the storage by the worker that made them, fetched by the one that goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from activity.service.database import JobStep, StepOutput
+from activity.service.jobs.problems import StepError
+from activity.service.storage import Storage, check_key
+
+NEEDS: Final[dict[JobStep, tuple[JobStep, ...]]] = {
+    "probe": (),
+    "observe": (),
+    "recognize": ("observe",),
+    "fuse": ("observe", "recognize"),
+    "report": ("fuse",),
+    "store": ("fuse",),
+}
+"""The earlier steps whose files a step reads."""
+
+
+def store_files(
+    storage: Storage, folder: Path, *, job_id: str, step: JobStep, attempt: int
+) -> dict[str, dict[str, Any]]:
+    """Put every file of `folder` into the storage, under a name that no other attempt uses.
+
+    Returns:
+        File name to ``key``, ``sha256`` and ``size_bytes``, as `StepOutput.files` has them.
+
+    Raises:
+        OutputError: If one cannot be stored.
+    """
+    files: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.iterdir()):
+        key = _key(job_id, step, attempt, path.name)
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        storage.put(key, path)
+        files[path.name] = {"key": key, "sha256": digest, "size_bytes": path.stat().st_size}
+    return files
+
+
+def delete_files(storage: Storage, files: Mapping[str, Mapping[str, Any]]) -> None:
+    """Delete the files of an attempt that came second."""
+    for file in files.values():
+        storage.delete(file["key"])
+
+
+def delete_earlier_attempts(
+    storage: Storage, files: Mapping[str, Mapping[str, Any]], *, job_id: str, step: JobStep, attempt: int
+) -> None:
+    """Delete what attempts that were killed may have left of the files that this one made."""
+    for earlier in range(1, attempt):
+        for name in files:
+            storage.delete(_key(job_id, step, earlier, name))
+
+
+def fetch_files(storage: Storage, output: StepOutput, folder: Path) -> None:
+    """Copy the files of a finished step into `folder`, and check that they are as they were made.
+
+    Raises:
+        StepError: If one is missing or changed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, file in output.files.items():
+        path = folder / name
+        if path.exists():  # made or fetched by this worker
+            continue
+        part = folder / f".{name}"
+        try:
+            with storage.open(file["key"]) as source, part.open("wb") as target:
+                shutil.copyfileobj(source, target, 1024 * 1024)
+        except FileNotFoundError as error:
+            raise StepError("internal", f"The output {name} of step {output.step} is missing.") from error
+        with part.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if digest != file["sha256"]:
+            raise StepError("internal", f"The output {name} of step {output.step} was changed.")
+        part.replace(path)
+
+
+def _key(job_id: str, step: JobStep, attempt: int, name: str) -> str:
+    return check_key(f"jobs/{job_id}/{step}-{attempt}/{name}")
