@@ -1,0 +1,88 @@
+"""The outermost layer of the application: security headers, body limits, metrics, and an answer when all else fails."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from activity.service.metrics import Metrics
+from activity.service.problems import Problem, unexpected_problem
+from activity.service.security.headers import add_security_headers
+
+UPLOAD_PATH: Final = "/v1/clips"
+_log = logging.getLogger(__name__)
+
+
+class Boundary:
+    """ASGI middleware around everything else.
+
+    Args:
+        app: The application.
+        metrics: Told of every request.
+        max_body_bytes: Largest body; the upload of clips keeps a limit of its own.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request whatever happens inside."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin = time.perf_counter()
+        status = 500
+        begun = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                add_security_headers(MutableHeaders(scope=message))
+            await send(message)
+
+        limited = receive if scope["path"] == UPLOAD_PATH else self._limited(scope, receive)
+        try:
+            await self._app(scope, limited, send_with_headers)
+        except Exception:
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            if begun:
+                raise
+            await unexpected_problem()(scope, receive, send_with_headers)
+        finally:
+            # the template, not the path: paths hold ids, of which there is no end
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.requests.labels(scope["method"], route, str(status)).inc()
+            self._metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - begin)
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        announced = Headers(scope=scope).get("content-length", "")
+        received = int(announced) if announced.isdigit() else 0
+        counted = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal counted
+            if received > self._max_body_bytes:
+                raise self._too_large()
+            message = await receive()
+            if message["type"] == "http.request":
+                counted += len(message.get("body", b""))
+                if counted > self._max_body_bytes:
+                    raise self._too_large()
+            return message
+
+        return receive_within_limit
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            413,
+            "too-large",
+            f"expected a body of at most {self._max_body_bytes} bytes",
+            limit_bytes=self._max_body_bytes,
+        )
