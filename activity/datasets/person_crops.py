@@ -18,15 +18,11 @@ import numpy.typing as npt
 
 from activity.datasets.coco_keypoints import ImageReference, LabelledPerson
 from activity.datasets.pictures import read_pictures
-from activity.datasets.rendered import random_scene
-from activity.datasets.splits import is_in_held_out_tail
 from activity.errors import DatasetError
 from activity.structures import COCO_LIMBS
 
 LONG_SIDE_PX: Final = 300
 """Longest side of a stored region."""
-COVERED_WEIGHT: Final = 0.5
-"""How much a rendered joint counts that something covers."""
 _TABLE = "people.npz"
 _PIXELS = "pixels.bin"
 _MASKS = "masks.bin"
@@ -188,34 +184,6 @@ def cut_people(
         for person in waiting[reference]:
             masked = person.origin in masked_origins
             yield person, cut_person(person, image, reach=reach, masked=masked)
-
-
-def render_people(
-    frames: int, *, reach: float = 2.0, seed: int = 0
-) -> Iterator[tuple[LabelledPerson, PersonCrop]]:
-    """Render people with exact labels; the last 15 % of the frames are held out.
-
-    Args:
-        frames: How many scenes, of up to four people each.
-        reach: Side of the square cut out over the longer side of the person's box.
-        seed: Seed of the scenes.
-    """
-    generator = np.random.default_rng(seed)
-    for frame in range(frames):
-        width, height = ((320, 240), (400, 300), (640, 360))[frame % 3]
-        scene = random_scene(generator, width=width, height=height, people=int(generator.integers(1, 5)))
-        reference = ImageReference(Path("rendered"), frame, width, height, f"scene{frame}")
-        actors = np.where(scene.identity >= 0, 255, 0).astype(np.uint8)
-        for keypoints, box, area in zip(scene.keypoints, scene.boxes, scene.areas, strict=True):
-            if (keypoints[:, 2] > 0).sum() < 4:
-                continue
-            weighted = np.asarray(keypoints, np.float32).copy()
-            weighted[:, 2] = np.select([weighted[:, 2] == 2, weighted[:, 2] == 1], [1.0, COVERED_WEIGHT], 0.0)
-            held_out = is_in_held_out_tail(frame, frames)
-            person = LabelledPerson(
-                reference, weighted, np.asarray(box, np.float32), float(area), 1.0, "rendered", held_out
-            )
-            yield person, cut_person(person, scene.image, reach=reach, mask=actors)
 
 
 def cut_person(

@@ -15,9 +15,9 @@ from activity.datasets.person_crops import (
     cut_people,
     cut_person,
     person_mask,
-    render_people,
     store_person_crops,
 )
+from activity.datasets.rendered_crops import render_people
 from activity.errors import DatasetError
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from activity.datasets.rendered import surveillance_scene
 from activity.errors import CheckpointError
 from activity.pose.openpifpaf_network import coco_head_metas, load_checkpoint
 from activity.training.openpifpaf.samples import RenderedFields, cut, mirror, relight
-from activity.training.openpifpaf.scenes import surveillance_scene
 from activity.training.openpifpaf.trainer import FieldTraining, OpenPifPafConfig, train
 
 

@@ -5,6 +5,7 @@ from activity.datasets.rendered.scene import RenderedScene, render
 from activity.datasets.rendered.stage import Figure, Stage
 from activity.datasets.rendered.staging import Actor, Beat, Interval, StagedScene
 from activity.datasets.rendered.story import demo_story
+from activity.datasets.rendered.surveillance import surveillance_scene
 
 __all__ = [
     "Actor",
@@ -17,4 +18,5 @@ __all__ = [
     "demo_story",
     "random_scene",
     "render",
+    "surveillance_scene",
 ]

@@ -17,7 +17,8 @@ import torch
 from rich.console import Console
 
 from activity.datasets.coco_keypoints import LabelledPerson, read_lspet, read_single17, read_teacher_people
-from activity.datasets.person_crops import PersonCrops, cut_people, render_people, store_person_crops
+from activity.datasets.person_crops import PersonCrops, cut_people, store_person_crops
+from activity.datasets.rendered_crops import render_people
 from activity.errors import CheckpointError, ConfigurationError, OutputError
 from activity.networks.yolox import load_onnx_weights
 from activity.pose.heatmap_network import HEATMAP_STRIDE, HeatmapNetwork

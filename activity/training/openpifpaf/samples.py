@@ -12,12 +12,11 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from activity.datasets.rendered import RenderedScene, random_scene
+from activity.datasets.rendered import RenderedScene, random_scene, surveillance_scene
 from activity.pose.openpifpaf import normalize_image
 from activity.pose.openpifpaf_runtime import openpifpaf
 from activity.structures import COCO_FLIP
 from activity.training.openpifpaf.config import OpenPifPafConfig
-from activity.training.openpifpaf.scenes import surveillance_scene
 
 SCENES_PER_SEED: Final = 1_000_000
 HELD_OUT_SEED: Final = 1_000 * SCENES_PER_SEED

@@ -84,7 +84,8 @@ class FieldTraining:
     @property
     def network(self) -> torch.nn.Module:
         """The network that is trained; the checkpoint holds its running average."""
-        return self._network
+        network: torch.nn.Module = self._network
+        return network
 
     def run(self) -> None:
         """Train to the last step, measuring on the way."""

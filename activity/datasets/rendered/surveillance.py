@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from activity.datasets.rendered import Figure, RenderedScene, Stage, motions, render
+from activity.datasets.rendered import motions
 from activity.datasets.rendered.body import random_person
 from activity.datasets.rendered.camera import Camera
 from activity.datasets.rendered.furniture import add_furniture
 from activity.datasets.rendered.lighting import Lighting
 from activity.datasets.rendered.posture import Posture
 from activity.datasets.rendered.room import Room
+from activity.datasets.rendered.scene import RenderedScene, render
 from activity.datasets.rendered.sensor import Sensor
 from activity.datasets.rendered.solids import Solids
+from activity.datasets.rendered.stage import Figure, Stage
 from activity.datasets.rendered.vectors import Vector
 
 PLACES_TRIED = 40
