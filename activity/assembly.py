@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from activity.config import Settings, embedded_checkpoint
 from activity.detection.detector import ObjectDetector
+from activity.detection.fire import FireClassifier
 from activity.detection.yolox import YoloxDetector
 from activity.pose.estimator import PoseEstimator
 from activity.pose.topdown import TopDownEstimator
@@ -23,6 +24,7 @@ from activity.structures import Poses, Track
 from activity.tracking import ByteTrackPoseTracker, PoseTracker
 
 DETECTOR_CHECKPOINT: Final = "detector_person_weapon.onnx"
+FIRE_CHECKPOINT: Final = "fire_classifier.onnx"
 TOPDOWN_CHECKPOINT: Final = "pose_topdown.onnx"
 OPENPIFPAF_CHECKPOINT: Final = "openpifpaf_rendered.safetensors"
 RECOGNIZER_CHECKPOINT: Final = "recognizer_fighting.safetensors"
@@ -53,12 +55,16 @@ class Networks:
         detector: Finds people and weapons.
         estimator: Finds keypoints.
         recognizer: Names activities.
+        fire: Looks for fire; `None` where the settings do not ask for that.
+        score_floors: For ``weapon`` and ``fire``: the score under which the network reports nothing.
         models: What the report says of them: names, files and hashes.
     """
 
     detector: ObjectDetector
     estimator: PoseEstimator
     recognizer: Recognizer
+    fire: FireClassifier | None
+    score_floors: Mapping[str, float]
     models: Sequence[ModelInfo]
 
 
@@ -72,7 +78,14 @@ def load_networks(settings: Settings) -> Networks:
     detector, detector_model = load_detector(settings, threads=threads)
     estimator, pose_model = load_estimator(settings, threads=threads)
     recognizer, recognizer_model = load_recognizer(settings, threads=threads)
-    return Networks(detector, estimator, recognizer, (detector_model, pose_model, recognizer_model))
+    models = [detector_model, pose_model, recognizer_model]
+    floors = {WEAPON_LABEL: detector.score_thresholds.get(WEAPON_LABEL, 0.0)}
+    fire = None
+    if settings.fire.enabled:
+        fire, fire_model = load_fire_classifier(settings, threads=threads)
+        floors["fire"] = fire.threshold
+        models.append(fire_model)
+    return Networks(detector, estimator, recognizer, fire, floors, tuple(models))
 
 
 def load_detector(settings: Settings, *, threads: int) -> tuple[YoloxDetector, ModelInfo]:
@@ -135,6 +148,20 @@ def load_recognizer(settings: Settings, *, threads: int) -> tuple[Recognizer, Mo
     recognizer = Recognizer.load(path, threads=threads)
     note = f"Knows {len(recognizer.classes)} classes: {', '.join(recognizer.classes)}."
     return recognizer, ModelInfo(path.stem, "recognition", path.name, recognizer.sha256, note)
+
+
+def load_fire_classifier(settings: Settings, *, threads: int) -> tuple[FireClassifier, ModelInfo]:
+    """Load the fire classifier that `settings` names.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or no fire classifier.
+    """
+    path = settings.fire.checkpoint or embedded_checkpoint(FIRE_CHECKPOINT)
+    classifier = FireClassifier(path, threshold=settings.fire.score, threads=threads)
+    note = (
+        f"Examines {settings.fire.rate_hz:g} frames a second; counts as fire from {classifier.threshold:.2f}."
+    )
+    return classifier, ModelInfo(path.stem, "fire", path.name, classifier.sha256, note)
 
 
 def make_tracker(settings: Settings, *, frame_rate_hz: float) -> Tracker:

@@ -11,6 +11,7 @@ import typer
 from activity.cli.analyze import load_analysis_settings
 from activity.cli.console import count_progress, show_figures, stderr
 from activity.cli.evaluate_clips import clips
+from activity.cli.evaluate_detection import detector, fire
 from activity.cli.evaluate_holders import holders
 from activity.cli.evaluate_pose import pose
 
@@ -27,36 +28,8 @@ PoseChoice = Annotated[
 app.command()(pose)
 app.command()(clips)
 app.command()(holders)
-
-
-@app.command()
-def detector(
-    data: Annotated[
-        Path, typer.Option(help="Folder with images/ and labels/ in YOLO's format: 0 person, 1 weapon.")
-    ],
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="An ONNX detector; the embedded one otherwise.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Average precision by class, and precision, recall and mean IoU at the operating threshold.
-
-    Example:
-
-    activity evaluate detector --data ../shared/data/weapons/val
-    """
-    from activity.assembly import DETECTOR_CHECKPOINT  # noqa: PLC0415
-    from activity.config import embedded_checkpoint  # noqa: PLC0415
-    from activity.evaluation.detection import evaluate_detector  # noqa: PLC0415
-
-    with count_progress("pictures") as advance:
-        metrics = evaluate_detector(
-            checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT),
-            data,
-            threads=os.cpu_count() or 1,
-            on_image=advance,
-        )
-    show_figures(metrics.as_json(), as_json=as_json)
+app.command()(detector)
+app.command()(fire)
 
 
 @app.command()

@@ -73,6 +73,20 @@ def detector(config: Config, run: RunDirectory = None) -> None:
 
 
 @app.command()
+def fire(config: Config, run: RunDirectory = None) -> None:
+    """Train a fire classifier: the small one (kind: activation) or that of CSIS (kind: fire_detection_net).
+
+    Example:
+
+    activity train fire --config configs/fire.yaml
+    """
+    from activity.training.fire import trainer  # noqa: PLC0415
+    from activity.training.fire.config import FireConfig  # noqa: PLC0415
+
+    _report(trainer.train(read_yaml(config, FireConfig), run_directory=_directory(run, config)))
+
+
+@app.command()
 def recognizer(config: Config, run: RunDirectory = None) -> None:
     """Train a recogniser on trajectories in HR-Crime's layout.
 

@@ -146,6 +146,16 @@ class YoloxBackbone(nn.Module):
         """Return the features at stride 4, for networks that need the exact place; `pyramid` goes on from them."""
         return self.dark2(self.stem(_focus(images)))  # type: ignore[no-any-return]
 
+    def darkest_features(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 256 H/32 W/32"]:
+        """Return the backbone's own features at stride 32, without the neck: what is in the picture."""
+        return self.dark5(self.dark4(self.dark3(self.fine_features(images))))  # type: ignore[no-any-return]
+
+    def middle_features(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 128 H/16 W/16"]:
+        """Return the features at stride 16 after the way down the neck, at two thirds of the pyramid's cost."""
+        c4 = self.dark4(self.dark3(self.fine_features(images)))
+        top5 = self.lateral5(self.dark5(c4))
+        return self.down4(torch.cat([_double(top5), c4], 1))  # type: ignore[no-any-return]
+
     def pyramid(
         self, fine: Float[Tensor, "B 32 H/4 W/4"]
     ) -> tuple[

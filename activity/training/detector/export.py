@@ -83,7 +83,7 @@ def export_detector(
             )
         assert program is not None  # noqa: S101  # `f` is not given
         model = program.model_proto
-        _forget_the_exporting_machine(model)
+        forget_the_exporting_machine(model)
         onnx.helper.set_model_props(model, metadata)
         onnx.save(model, str(partial))
         os.replace(partial, path)  # noqa: PTH105  # atomic on every platform
@@ -104,7 +104,7 @@ def state_thresholds(path: Path, score_thresholds: Mapping[str, float]) -> None:
         model = onnx.load(str(path))
         metadata = {entry.key: entry.value for entry in model.metadata_props}
         metadata["score_thresholds"] = json.dumps(dict(score_thresholds))
-        _forget_the_exporting_machine(model)
+        forget_the_exporting_machine(model)
         onnx.helper.set_model_props(model, metadata)
         partial = path.with_suffix(".partial.onnx")
         onnx.save(model, str(partial))
@@ -113,7 +113,7 @@ def state_thresholds(path: Path, score_thresholds: Mapping[str, float]) -> None:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _forget_the_exporting_machine(model: onnx.ModelProto) -> None:
+def forget_the_exporting_machine(model: onnx.ModelProto) -> None:
     """Drop the stack trace that torch's exporter leaves at every node: paths of this machine, a fifth of the file."""
     for graph in (model.graph, *model.functions):
         for part in (graph, *graph.node, *getattr(graph, "initializer", ()), *graph.value_info):

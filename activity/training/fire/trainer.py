@@ -1,0 +1,328 @@
+"""Train a fire classifier: the small one on a detector's backbone, or that of CSIS."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from activity.errors import ConfigurationError
+from activity.networks.yolox import load_onnx_weights
+from activity.training.fire.augmentation import CELL, Sprites, TrainingPicture, make_training_picture
+from activity.training.fire.calibration import fit_platt
+from activity.training.fire.config import FireConfig
+from activity.training.fire.export import export_fire
+from activity.training.fire.flames import cut_sprites
+from activity.training.fire.loss import FireLoss, fire_loss
+from activity.training.fire.networks import CSIS_SIDE, FireActivationNetwork, FireDetectionNet
+from activity.training.fire.pictures import (
+    FirePicture,
+    read_clip_frames,
+    read_fire_pictures,
+    read_people,
+    read_rendered,
+)
+
+LOG = logging.getLogger(__name__)
+THRESHOLD: Final = 0.5
+_PEOPLE: Final = 250  # photographs from each folder
+_SPRITES_A_CLUSTER: Final = 6
+_OVERLAYS: Final = {"composite": "flames", "distractor": "lures"}
+Network = FireActivationNetwork | FireDetectionNet
+
+
+def train(config: FireConfig, *, run_directory: Path) -> Path:
+    """Train, or go on training where `run_directory` holds a state, and write the calibrated checkpoint.
+
+    Raises:
+        DatasetError: If a collection is missing or damaged.
+        CheckpointError: If the initial weights are not YOLOX-nano's.
+        ConfigurationError: If a share names no kind of picture, or a canvas does not fit the network.
+    """
+    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  # only while training
+
+    check_canvases(config)
+    torch.set_num_threads(config.threads)
+    cv2.setNumThreads(config.threads)
+    run_directory.mkdir(parents=True, exist_ok=True)
+    pictures = read_all_pictures(config)
+    pools = training_pools(config, pictures)
+    run = _Run(config, run_directory)
+    with SummaryWriter(str(run_directory)) as curves:
+        while run.progress < 1:
+            losses = run.step(pools)
+            if run.steps_done % 20 == 0:
+                for name, value in losses.items():
+                    curves.add_scalar(f"loss/{name}", value, run.steps_done)
+                told = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+                LOG.info(
+                    "step %d, %.1f min, progress %.3f: %s", run.steps_done, run.minutes, run.progress, told
+                )
+            if run.steps_done % config.save_every == 0:
+                run.save()
+    run.save()
+    return write_checkpoint(run.averaged, config, pictures)
+
+
+def write_checkpoint(network: Network, config: FireConfig, pictures: Sequence[FirePicture]) -> Path:
+    """Calibrate a network on the held-out labelled pictures and export it.
+
+    Two numbers are fitted there; everything else comes from the training side.
+    """
+    held_out = [p for p in pictures if p.held_out and p.origin in ("fire", "no_fire")]
+    logits = np.array([logit_of(network, picture, config) for picture in held_out])
+    burns = np.array([picture.burns for picture in held_out])
+    scale, offset = fit_platt(logits, burns, [picture.scene for picture in held_out])
+    LOG.info("probability = sigmoid(%.3f logit %+.3f) from %d pictures", scale, offset, len(held_out))
+    return export_fire(
+        network,
+        config.checkpoint,
+        scale=scale,
+        offset=offset,
+        threshold=THRESHOLD,
+        input_long_side=config.input_long_side,
+    )
+
+
+def read_all_pictures(config: FireConfig) -> list[FirePicture]:
+    """Read every collection that the settings need, on both sides of the split."""
+    pictures = read_fire_pictures(config.data / "fire", weights=config.initial_weights)
+    if config.shares.get("clips"):
+        pictures += read_clip_frames(config.data / "clips", cache=config.cache / "clips")
+    if config.shares.get("people") or config.shares.get("gray"):
+        pictures += read_people(config.data, count=_PEOPLE)
+    if config.shares.get("rendered_fire") or config.shares.get("rendered_quiet"):
+        pictures += read_rendered(config.cache / "rendered", count=config.rendered_scenes, seed=config.seed)
+    for origin in sorted({picture.origin for picture in pictures}):
+        own = [picture for picture in pictures if picture.origin == origin]
+        LOG.info("%s: %d pictures, %d held out", origin, len(own), sum(p.held_out for p in own))
+    return pictures
+
+
+def check_canvases(config: FireConfig) -> None:
+    """Require canvases that the network can take."""
+    for size in config.canvases:
+        fits = size == (CSIS_SIDE, CSIS_SIDE) or config.kind != "fire_detection_net"
+        if size[0] % 32 or size[1] % 32 or not fits:
+            raise ConfigurationError(
+                f"canvases: expected multiples of 32, {CSIS_SIDE}x{CSIS_SIDE} for fire_detection_net, "
+                f"got {size[0]}x{size[1]}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """What training pictures are drawn from.
+
+    Attributes:
+        clusters: For every kind with a share, the pictures of each shot.
+        sprites: What can be laid over them.
+    """
+
+    clusters: dict[str, list[list[FirePicture]]]
+    sprites: Sprites
+
+
+def training_pools(config: FireConfig, pictures: Sequence[FirePicture]) -> Pools:
+    """Sort the training pictures by kind and shot, and cut the sprites out of them.
+
+    Raises:
+        ConfigurationError: If a share names no kind of picture, or one without any.
+    """
+    own = [picture for picture in pictures if not picture.held_out]
+    quiet = [p for p in own if not p.burns and p.origin in ("no_fire", "clips", "rendered_quiet", "people")]
+    clusters = {}
+    for kind, share in config.shares.items():
+        chosen = quiet if kind in _OVERLAYS else [p for p in own if p.origin == kind]
+        if share > 0 and not chosen:
+            known = sorted({p.origin for p in own} | set(_OVERLAYS))
+            raise ConfigurationError(f"shares: {kind!r} has no pictures; known are {known}")
+        if share > 0:
+            clusters[kind] = _by_cluster(chosen)
+    flames = [
+        sprite
+        for shots in _by_cluster([p for p in own if p.origin == "fire"])
+        for sprite in _some([s for p in shots for s in cut_sprites(p.image, boxes=p.boxes)])
+    ]
+    lures = [s for p in own if p.origin == "no_fire" for s in cut_sprites(p.image, boxes=None)]
+    LOG.info("%d flames and %d lures to lay over pictures", len(flames), len(lures))
+    return Pools(clusters, Sprites(flames, lures))
+
+
+def draw_picture(
+    pools: Pools, config: FireConfig, random: np.random.Generator, *, size: tuple[int, int]
+) -> TrainingPicture:
+    """Draw a kind by its share, a shot of it, and a picture of that."""
+    kinds = sorted(pools.clusters)
+    shares = np.array([config.shares[kind] for kind in kinds])
+    kind = kinds[random.choice(len(kinds), p=shares / shares.sum())]
+    shots = pools.clusters[kind]
+    shot = shots[random.integers(len(shots))]
+    return make_training_picture(
+        shot[random.integers(len(shot))],
+        sprites=pools.sprites,
+        overlay=_OVERLAYS.get(kind),
+        size=size,
+        random=random,
+    )
+
+
+def logit_of(network: Network, picture: FirePicture, config: FireConfig) -> float:
+    """The network's logit of one picture, at the size at which it is used."""
+    from activity.detection.boxes import fitted_size  # noqa: PLC0415
+
+    rows, columns = picture.image.shape[:2]
+    size = (CSIS_SIDE, CSIS_SIDE)
+    if config.kind == "activation":
+        size = fitted_size(rows, columns, long_side=config.input_long_side)
+    image = cv2.resize(picture.image, size[::-1], interpolation=cv2.INTER_LINEAR)
+    with torch.inference_mode():
+        return float(network.eval()(torch.from_numpy(image.transpose(2, 0, 1)[None]).float()).logits[0])
+
+
+def make_network(config: FireConfig) -> Network:
+    """A new network; the small one starts from COCO."""
+    torch.manual_seed(config.seed)
+    if config.kind == "fire_detection_net":
+        return FireDetectionNet()
+    network = FireActivationNetwork()
+    load_onnx_weights(network.backbone, config.initial_weights)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith(("backbone.stem", "backbone.dark2", "backbone.dark3")))
+    return network
+
+
+class _Run:
+    """Weights, optimizer and clock of one training."""
+
+    def __init__(self, config: FireConfig, directory: Path) -> None:
+        self._config = config
+        self._path = directory / "state.pt"
+        self.network, self.averaged = make_network(config), make_network(config).eval()
+        self._optimizer = _make_optimizer(self.network, config)
+        self._random = np.random.default_rng(config.seed)
+        self.steps_done = 0
+        self._seconds = 0.0
+        if self._path.is_file():
+            self._resume()
+
+    @property
+    def minutes(self) -> float:
+        """Time spent in steps, over all resumptions."""
+        return self._seconds / 60
+
+    @property
+    def progress(self) -> float:
+        """Share of the schedule that is over: of the steps or of the time, whichever is further."""
+        return max(self.steps_done / self._config.steps, self.minutes / self._config.max_minutes)
+
+    def step(self, pools: Pools) -> dict[str, float]:
+        """Draw a batch, learn from it, and return its losses."""
+        started = time.monotonic()
+        config = self._config
+        size = config.canvases[self._random.integers(len(config.canvases))]
+        batch = [draw_picture(pools, config, self._random, size=size) for _ in range(config.batch_size)]
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak_rate"] * self._rate()
+        self.network.train()
+        losses = loss_of_batch(self.network, batch)
+        self._optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self._optimizer.step()
+        decay = min(config.averaging, (1 + self.steps_done) / (10 + self.steps_done))
+        with torch.no_grad():
+            for mean, value in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+                mean.lerp_(value, 1 - decay)
+            for kept, seen in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
+                kept.copy_(seen)
+        self.steps_done += 1
+        self._seconds += time.monotonic() - started
+        return {name: float(value.detach()) for name, value in losses._asdict().items()}
+
+    def _rate(self) -> float:
+        """Share of the peak rate: warm-up and cosine, or the hyperbola that the CSIS classifier's authors took."""
+        if self._config.kind == "fire_detection_net":
+            return 1 / (1 + 2e-4 * self.steps_done)
+        warm_up = min(1.0, (self.steps_done + 1) / 50)
+        return warm_up * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, self.progress))))
+
+    def save(self) -> None:
+        """Write the state so that an interruption loses at most the steps since."""
+        state = {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "random": self._random.bit_generator.state,
+            "steps_done": self.steps_done,
+            "seconds": self._seconds,
+        }
+        partial = self._path.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, self._path)  # noqa: PTH105  # atomic on every platform
+
+    def _resume(self) -> None:
+        state = torch.load(self._path, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._random.bit_generator.state = state["random"]
+        self.steps_done, self._seconds = state["steps_done"], state["seconds"]
+        LOG.info("resumed at step %d after %.1f min", self.steps_done, self.minutes)
+
+
+def loss_of_batch(network: Network, batch: Sequence[TrainingPicture]) -> FireLoss:
+    """Run a network over training pictures of one size and compare it with their truth."""
+    images = np.stack([picture.image for picture in batch]).transpose(0, 3, 1, 2)
+    output = network(torch.from_numpy(np.ascontiguousarray(images)).float())
+    cells: Tensor | None = None
+    if isinstance(network, FireActivationNetwork):
+        cells = torch.from_numpy(np.stack([picture.cells for picture in batch]))
+        assert output.cells.shape[1] * CELL == images.shape[2]  # noqa: S101
+    return fire_loss(
+        output,
+        burns=torch.tensor([float(picture.burns) for picture in batch]),
+        cells=cells,
+        is_sure=torch.tensor([picture.is_sure for picture in batch]),
+    )
+
+
+def _make_optimizer(network: Network, config: FireConfig) -> torch.optim.Optimizer:
+    if isinstance(network, FireDetectionNet):
+        groups = [{"params": list(network.parameters()), "peak_rate": config.learning_rate}]
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)
+    own: list[dict[str, Any]] = []
+    for is_backbone in (True, False):
+        for is_bias in (True, False):
+            parameters = [
+                parameter
+                for name, parameter in network.named_parameters()
+                if parameter.requires_grad
+                and name.startswith("backbone") == is_backbone
+                and (parameter.ndim == 1) == is_bias
+            ]
+            rate = config.learning_rate / 3 if is_backbone else config.learning_rate
+            decay = 0.0 if is_bias else config.weight_decay
+            own.append({"params": parameters, "peak_rate": rate, "weight_decay": decay})
+    return torch.optim.AdamW(own, lr=config.learning_rate, betas=(0.9, 0.99))
+
+
+def _by_cluster(pictures: Sequence[FirePicture]) -> list[list[FirePicture]]:
+    clusters: dict[str, list[FirePicture]] = {}
+    for picture in pictures:
+        clusters.setdefault(picture.cluster, []).append(picture)
+    return list(clusters.values())
+
+
+def _some(sprites: list[Any]) -> list[Any]:
+    return sprites[:: max(1, len(sprites) // _SPRITES_A_CLUSTER)][:_SPRITES_A_CLUSTER]
