@@ -10,11 +10,12 @@ from torch import nn
 
 from activity.errors import ConfigurationError
 from activity.recognition.bptubeformer import BPTubeFormer, BPTubeFormerConfig
+from activity.recognition.pair_bptubeformer import PairBPTubeFormer, PairBPTubeFormerConfig
 from activity.recognition.st_tran import STTran, STTranConfig
 from activity.recognition.t_tran import TTran, TTranConfig
 
-Architecture = Literal["bptubeformer", "st_tran", "t_tran"]
-NetworkConfig = BPTubeFormerConfig | STTranConfig | TTranConfig
+Architecture = Literal["bptubeformer", "pair_bptubeformer", "st_tran", "t_tran"]
+NetworkConfig = BPTubeFormerConfig | PairBPTubeFormerConfig | STTranConfig | TTranConfig
 ARCHITECTURES: Final[tuple[str, ...]] = get_args(Architecture)
 
 
@@ -27,6 +28,8 @@ def network_config(architecture: str, values: Mapping[str, object]) -> NetworkCo
     match architecture:
         case "bptubeformer":
             kind: type[NetworkConfig] = BPTubeFormerConfig
+        case "pair_bptubeformer":
+            kind = PairBPTubeFormerConfig
         case "st_tran":
             kind = STTranConfig
         case "t_tran":
@@ -50,6 +53,8 @@ def network_config(architecture: str, values: Mapping[str, object]) -> NetworkCo
 def architecture_of(config: NetworkConfig) -> Architecture:
     """The name under which `network_config` knows the kind of `config`."""
     match config:
+        case PairBPTubeFormerConfig():
+            return "pair_bptubeformer"
         case BPTubeFormerConfig():
             return "bptubeformer"
         case STTranConfig():
@@ -59,8 +64,13 @@ def architecture_of(config: NetworkConfig) -> Architecture:
 
 
 def build_network(config: NetworkConfig) -> nn.Module:
-    """The network of a configuration, freshly drawn; it maps grids [B, 5, 2, T, 3, 3] to logits [B, C]."""
+    """The network of a configuration, freshly drawn; it maps grids [B, 5, 2, T, 3, 3] to logits [B, C].
+
+    That of several people reads [B, M, 5, 2, T, 3, 3].
+    """
     match config:
+        case PairBPTubeFormerConfig():
+            return PairBPTubeFormer(config)
         case BPTubeFormerConfig():
             return BPTubeFormer(config)
         case STTranConfig():

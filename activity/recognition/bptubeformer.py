@@ -173,13 +173,13 @@ class Encoder(nn.ModuleList):
         return x
 
 
-class BPTubeFormer(nn.Module):
-    """Activity of one person from the 3x3 grids of five body parts."""
+class BodyPartEncoders(nn.Module):
+    """One token a body part: tubelet embedding, then a transformer over the part's tubelets."""
 
     def __init__(self, config: BPTubeFormerConfig) -> None:
         super().__init__()
         self.config = config
-        n, d, width = config.tubelets, config.channels, config.width
+        n, d = config.tubelets, config.channels
         inputs = 4 if config.velocity else 2
         block = {"heads": config.heads, "mlp_ratio": config.mlp_ratio}
         self.embedders = nn.ModuleList(
@@ -190,6 +190,35 @@ class BPTubeFormer(nn.Module):
             Encoder(config.part_depth, d, dropout=config.dropout, **block) for _ in range(PARTS)
         )
         self.part_norm = nn.LayerNorm(d, eps=1e-6)  # shared by the five parts
+
+    def part_tokens(self, grids: Tensor, weights: list[list[Tensor]] | None = None) -> Tensor:
+        """Map grids [B, 5, 2, T, 3, 3] to [B, 5, D]; `weights` collects each part's attention, one a block.
+
+        Raises:
+            StructureError: If the grids do not fit the configuration.
+        """
+        check_grids(grids, self.config.frames)
+        if self.config.velocity:
+            grids = torch.cat(
+                [grids, self.config.velocity_gain * velocities(grids)], dim=2
+            )  # (B, 5, 4, T, 3, 3)
+        tokens = []
+        for part in range(PARTS):
+            x = self.embedders[part](grids[:, part])  # (B, d, t, h, w)
+            x = x.flatten(2).transpose(1, 2)  # (B, n, d): tubelets in order of time
+            x = x + self.tubelet_positions[part]
+            x = self.part_encoders[part](x, None if weights is None else weights[part])
+            tokens.append(self.part_norm(x).flatten(1))  # (B, D)
+        return torch.stack(tokens, dim=1)
+
+
+class BPTubeFormer(BodyPartEncoders):
+    """Activity of one person from the 3x3 grids of five body parts."""
+
+    def __init__(self, config: BPTubeFormerConfig) -> None:
+        super().__init__(config)
+        width = config.width
+        block = {"heads": config.heads, "mlp_ratio": config.mlp_ratio}
         self.class_token = nn.Parameter(torch.empty(1, width))
         self.part_positions = nn.Parameter(torch.empty(PARTS + 1, width))
         self.body_encoder = Encoder(config.body_depth, width, dropout=config.dropout, **block)
@@ -218,19 +247,9 @@ class BPTubeFormer(nn.Module):
     def _forward(
         self, grids: Tensor, tubelet_weights: list[list[Tensor]] | None, body_weights: list[Tensor] | None
     ) -> Tensor:
-        check_grids(grids, self.config.frames)
-        if self.config.velocity:
-            grids = torch.cat(
-                [grids, self.config.velocity_gain * velocities(grids)], dim=2
-            )  # (B, 5, 4, T, 3, 3)
-        tokens = [self.class_token.expand(len(grids), 1, -1)]
-        for part in range(PARTS):
-            x = self.embedders[part](grids[:, part])  # (B, d, t, h, w)
-            x = x.flatten(2).transpose(1, 2)  # (B, n, d): tubelets in order of time
-            x = x + self.tubelet_positions[part]
-            x = self.part_encoders[part](x, None if tubelet_weights is None else tubelet_weights[part])
-            tokens.append(self.part_norm(x).flatten(1).unsqueeze(1))  # (B, 1, D)
-        x = torch.cat(tokens, dim=1) + self.part_positions  # (B, 6, D)
+        parts = self.part_tokens(grids, tubelet_weights)
+        x = torch.cat([self.class_token.expand(len(grids), 1, -1), parts], dim=1)  # (B, 6, D)
+        x = x + self.part_positions
         x = self.body_norm(self.body_encoder(x, body_weights))
         logits: Tensor = self.head(x[:, 0])
         return logits

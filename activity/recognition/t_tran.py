@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+from einops import rearrange
 from torch import Tensor, nn
 
-from activity.errors import ConfigurationError
-from activity.recognition.bptubeformer import Encoder, check_grids, initialize_xavier
+from activity.recognition.bptubeformer import check_grids, initialize_xavier
+from activity.recognition.frame_tokens import FrameTokenClassifier, check_network_values
 from activity.recognition.joints import joints_from_grids
-from activity.structures import KEYPOINT_COUNT
+from activity.structures.layouts import COCO_LAYOUT, LAYOUTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class TTranConfig:
         heads: Attention heads; divides the width.
         mlp_ratio: Hidden width of a block's MLP over its own width.
         dropout: On both residual branches of every block, in [0, 1).
+        skeleton: Name of the layout whose joints the grids hold.
 
     Raises:
         ConfigurationError: If a value is out of bounds or `heads` does not divide the width.
@@ -41,15 +42,17 @@ class TTranConfig:
     heads: int = 8
     mlp_ratio: int = 2
     dropout: float = 0.1
+    skeleton: str = COCO_LAYOUT.name
 
     def __post_init__(self) -> None:
-        for name in ("classes", "frames", "width", "depth", "heads", "mlp_ratio"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"network.{name}: expected 1 or more, got {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigurationError(f"network.dropout: expected a share in [0, 1), got {self.dropout}")
-        if self.width % self.heads:
-            raise ConfigurationError(f"network.heads: {self.heads} does not divide the width {self.width}")
+        names = ("classes", "frames", "width", "depth", "heads", "mlp_ratio")
+        check_network_values(
+            {name: getattr(self, name) for name in names},
+            dropout=self.dropout,
+            heads=self.heads,
+            width=self.width,
+            skeleton=self.skeleton,
+        )
 
 
 class TTran(nn.Module):
@@ -58,14 +61,16 @@ class TTran(nn.Module):
     def __init__(self, config: TTranConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedder = nn.Linear(2 * KEYPOINT_COUNT, config.width)
-        self.class_token = nn.Parameter(torch.empty(1, config.width))
-        self.frame_positions = nn.Parameter(torch.empty(config.frames + 1, config.width))
-        self.encoder = Encoder(
-            config.depth, config.width, heads=config.heads, mlp_ratio=config.mlp_ratio, dropout=config.dropout
+        self.embedder = nn.Linear(2 * len(LAYOUTS[config.skeleton].joints), config.width)
+        self.temporal = FrameTokenClassifier(
+            config.width,
+            classes=config.classes,
+            frames=config.frames,
+            depth=config.depth,
+            heads=config.heads,
+            mlp_ratio=config.mlp_ratio,
+            dropout=config.dropout,
         )
-        self.norm = nn.LayerNorm(config.width, eps=1e-6)
-        self.head = nn.Linear(config.width, config.classes)
         initialize_xavier(self)
 
     def forward(self, grids: Tensor) -> Tensor:
@@ -75,8 +80,6 @@ class TTran(nn.Module):
             StructureError: If the grids do not fit the configuration.
         """
         check_grids(grids, self.config.frames)
-        x = self.embedder(joints_from_grids(grids).flatten(2))  # (B, T, 34) -> (B, T, width)
-        x = torch.cat([self.class_token.expand(len(x), 1, -1), x], dim=1) + self.frame_positions
-        x = self.norm(self.encoder(x))  # (B, T + 1, width)
-        logits: Tensor = self.head(x[:, 0])
+        joints = joints_from_grids(grids, skeleton=self.config.skeleton)
+        logits: Tensor = self.temporal(self.embedder(rearrange(joints, "b t joint xy -> b t (joint xy)")))
         return logits

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.errors import StructureError
-from activity.structures import BODY_PARTS, KEYPOINT_COUNT
-
-GRID_SIDE = 3
+from activity.structures import KEYPOINT_COUNT
+from activity.structures.layouts import COCO_LAYOUT
 
 
 def to_part_grids(
@@ -34,14 +33,8 @@ def to_part_grids(
     array = np.asarray(positions, dtype=np.float32)
     if array.ndim != 3 or array.shape[1:] != (KEYPOINT_COUNT, 2):
         raise StructureError(f"positions: expected shape [any, 17, 2], got {list(array.shape)}")
-    if padding not in ("constant", "replicate"):
-        raise StructureError(f"padding: expected constant or replicate, got {padding!r}")
-    frames = len(array)
-    grids = np.empty((len(BODY_PARTS), 2, frames, GRID_SIDE, GRID_SIDE), dtype=np.float32)
-    for index, part in enumerate(BODY_PARTS):
-        strip = array[:, part.joints].reshape(frames, part.rows, part.columns, 2)
-        rows, columns = GRID_SIDE - part.rows, GRID_SIDE - part.columns
-        widths = ((0, 0), (rows // 2, rows - rows // 2), (columns, 0), (0, 0))
-        padded = np.pad(strip, widths, mode="constant" if padding == "constant" else "edge")
-        grids[index] = padded.transpose(3, 0, 1, 2)  # (T, 3, 3, 2) -> (2, T, 3, 3)
-    return grids
+    cells = COCO_LAYOUT.cells(padding)
+    padded = np.concatenate([array, np.zeros_like(array[:, :1])], axis=1)  # joint -1, an empty cell, is 0, 0
+    return np.ascontiguousarray(
+        padded[:, cells].transpose(1, 4, 0, 2, 3)
+    )  # (T, 5, 3, 3, 2) -> (5, 2, T, 3, 3)

@@ -121,7 +121,10 @@ def test_a_header_that_is_no_json_object_is_refused(tmp_path: Path, content: str
             r"3 class names \(A, B, C\), the network has 2 outputs; use the configuration",
         ),
         ({"classes": ["A", "A"]}, "expected distinct class names"),
-        ({"architecture": "resnet"}, "expected one of bptubeformer, st_tran, t_tran, got 'resnet'"),
+        (
+            {"architecture": "resnet"},
+            "expected one of bptubeformer, pair_bptubeformer, st_tran, t_tran, got 'resnet'",
+        ),
         ({"network": {"depth": 3}}, "bptubeformer has no depth"),
         ({"network": {"classes": 2, "heads": 5}}, "network.heads: 5 does not divide"),
         ({"network": {"classes": "two"}}, "a value has the wrong type"),
