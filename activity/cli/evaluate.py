@@ -11,7 +11,7 @@ import typer
 from activity.cli.analyze import load_analysis_settings
 from activity.cli.console import count_progress, show_figures, stderr
 from activity.cli.evaluate_clips import clips
-from activity.cli.evaluate_detection import detector, fire
+from activity.cli.evaluate_detection import alarms, detector, fire
 from activity.cli.evaluate_holders import holders
 from activity.cli.evaluate_pose import pose
 
@@ -30,6 +30,7 @@ app.command()(clips)
 app.command()(holders)
 app.command()(detector)
 app.command()(fire)
+app.command()(alarms)
 
 
 @app.command()
