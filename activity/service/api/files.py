@@ -136,7 +136,8 @@ def send_file(
 def files_of_job(session: Session, job_id: str) -> list[StoredFile]:
     """The files that people may see of what a job wrote, by name."""
     files: dict[str, StoredFile] = {}
-    for output in session.scalars(select(StepOutput).where(StepOutput.job_id == job_id)):
+    query = select(StepOutput).where(StepOutput.job_id == job_id, StepOutput.step == "report")
+    for output in session.scalars(query):
         for name, entry in output.files.items():
             media_type = MEDIA_TYPES.get("." + name.rpartition(".")[2])
             if media_type is not None:

@@ -237,7 +237,7 @@ def test_a_jobs_settings_hold_the_cameras_thresholds(api: Api) -> None:
     job = api.analyst.post(f"/v1/clips?camera_id={camera}", content=FTYP).json()["job"]["id"]
     with api.service.database.read() as session:
         row = session.get_one(Job, job)
-    assert row.settings["fusion"]["rules"][0]["min_score"] == 0.4
+    assert row.settings["cameras"]["Door"]["thresholds"] == {"Fighting": 0.4}
 
 
 def leftovers(api: Api) -> list[str]:
