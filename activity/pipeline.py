@@ -8,95 +8,27 @@ weapon boxes are kept, so memory does not grow with the pixels of the clip.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from typing import Final
 
 from activity.alerts import AlertMessage, ClipReference, JsonLinesSink
-from activity.assembly import WEAPON_LABEL, Networks, load_networks, make_tracker
+from activity.assembly import Networks, load_networks
 from activity.config import Settings
 from activity.errors import OutputError
 from activity.fusion.clip_summary import summarize_clip
-from activity.fusion.rules import ActivityRule, raise_alerts
-from activity.report import (
-    ClipAnalysis,
-    KeyFrame,
-    KeyFrameCollector,
-    OverlayRenderer,
-    Part,
-    key_frame_requests,
-    read_head,
-    write_html,
-    write_json,
-)
-from activity.structures import ActivityScore, Detections, Frame, Track, VideoInfo
+from activity.fusion.findings import Episode, SceneFindings
+from activity.fusion.incidents import check_applicable, raise_alerts
+from activity.observation import Observations, OnProgress, StageClock, no_progress, observe_clip
+from activity.playback import ANNOTATED_VIDEO, draw_clip
+from activity.report import ClipAnalysis, FireReading, Part, read_head, write_html, write_json
+from activity.scene import find_holders, judge_fire
+from activity.structures import ActivityScore, Track
 from activity.tubelets import TubeletSettings, make_tubelets
-from activity.video import VideoReader, VideoWriter, sha256_of
+from activity.video import sha256_of
 
-_NOT_ANALYSED: Final[dict[Part, str]] = {
-    "holders": "Who holds a weapon is not determined by this version.",
-    "fire": "This version has no fire classifier.",
-}
-OnProgress = Callable[[str, int, int | None], None]
-"""Called with the stage's name, the frames done, and the frames expected (or `None`)."""
-
-
-def _no_progress(stage: str, done: int, total: int | None) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Observations:
-    """What the frames of a clip told: all that the later stages need of it, and no pixels.
-
-    Attributes:
-        video: The clip as it was decoded.
-        frames_decoded: Frames that could be decoded.
-        frames_analysed: Frames that were sampled and looked at.
-        duration_s: End of the last frame looked at, seconds from the first.
-        damage: What is wrong with the file, if anything is.
-        tracks: The people, followed.
-        weapons: Frame number, time and boxes, of each frame with any.
-        timing_s: Wall-clock seconds by stage.
-    """
-
-    video: VideoInfo
-    frames_decoded: int
-    frames_analysed: int
-    duration_s: float
-    damage: str | None
-    tracks: list[Track]
-    weapons: list[tuple[int, float, Detections]]
-    timing_s: dict[str, float]
-
-
-class _StageClock:
-    """Wall-clock seconds spent in each stage, summed over frames."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
-
-    def each(self, stage: str, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Pass `frames` on, counting the time that each took to come."""
-        while True:
-            with self(stage):
-                frame = next(frames, None)
-            if frame is None:
-                return
-            yield frame
+__all__ = ["Observations", "OnProgress", "Pipeline", "make_folder"]
 
 
 class Pipeline:
@@ -105,7 +37,15 @@ class Pipeline:
     def __init__(self, settings: Settings, networks: Networks) -> None:
         self._settings = settings
         self._networks = networks
-        self._rules = tuple(ActivityRule(**rule.model_dump()) for rule in settings.fusion.rules)
+        self._camera = None if settings.camera is None else settings.cameras[settings.camera]
+        check_applicable(
+            settings.fusion.rules,
+            camera=self._camera,
+            camera_name=settings.camera,
+            started_at=settings.recorded_at,
+            classes=networks.recognizer.classes,
+            floors=networks.score_floors,
+        )
         self._tubelet_settings = TubeletSettings.from_mapping(networks.recognizer.tubelet_settings)
         if settings.recognition.stride is not None:
             self._tubelet_settings = replace(self._tubelet_settings, stride=settings.recognition.stride)
@@ -116,10 +56,11 @@ class Pipeline:
 
         Raises:
             CheckpointError: If a checkpoint is missing, damaged, or of another kind.
+            ConfigurationError: If a rule, a zone or a threshold could not take effect.
         """
         return cls(settings, load_networks(settings))
 
-    def analyze(self, clip: Path, *, on_progress: OnProgress = _no_progress) -> ClipAnalysis:
+    def analyze(self, clip: Path, *, on_progress: OnProgress = no_progress) -> ClipAnalysis:
         """Analyse one clip; nothing is written.
 
         Args:
@@ -133,7 +74,7 @@ class Pipeline:
         Raises:
             VideoError: If the file is no video, or is damaged and the settings do not allow that.
         """
-        clock = _StageClock()
+        clock = StageClock()
         with clock("hash"):
             sha256 = sha256_of(clip)
         seen = self.observe(clip, on_progress=on_progress)
@@ -144,9 +85,9 @@ class Pipeline:
         return replace(analysis, timing_s={**seen.timing_s, **clock.seconds})
 
     def observe(
-        self, clip: Path, *, most_frames: int | None = None, on_progress: OnProgress = _no_progress
+        self, clip: Path, *, most_frames: int | None = None, on_progress: OnProgress = no_progress
     ) -> Observations:
-        """Look at every sampled frame: find people, weapons and poses, and follow the people.
+        """Look at every sampled frame: find people, weapons and poses, follow the people; now and then look for fire.
 
         Args:
             clip: The video file.
@@ -156,45 +97,9 @@ class Pipeline:
         Raises:
             VideoError: As `analyze`.
         """
-        clock = _StageClock()
-        video = self._settings.video
-        weapons: list[tuple[int, float, Detections]] = []
-        frames_analysed, duration_s = 0, 0.0
-        with VideoReader(
-            clip,
-            sample_rate_hz=video.sample_rate_hz,
-            max_side_px=video.max_side_px,
-            allow_damaged=video.allow_damaged,
-        ) as reader:
-            info = reader.info
-            rate_hz = min(video.sample_rate_hz or info.frame_rate_hz, info.frame_rate_hz)
-            expected = None if info.duration_s is None else max(1, round(info.duration_s * rate_hz))
-            tracker = make_tracker(self._settings, frame_rate_hz=rate_hz)
-            for frame in clock.each("decode", islice(reader, most_frames)):
-                with clock("detect"):
-                    detections = self._networks.detector.detect(frame.image)
-                with clock("pose"):
-                    poses = self._networks.estimator.estimate(frame.image, detections)
-                with clock("track"):
-                    tracker.update(frame_index=frame.index, time_s=frame.time_s, poses=poses)
-                found = detections.of(WEAPON_LABEL)
-                if len(found):
-                    weapons.append((frame.index, frame.time_s, found))
-                frames_analysed += 1
-                duration_s = frame.time_s + 1 / info.frame_rate_hz
-                on_progress("analyse", frames_analysed, expected)
-            with clock("track"):
-                tracks = tracker.finish()
-            return Observations(
-                video=info,
-                frames_decoded=reader.frames_decoded,
-                frames_analysed=frames_analysed,
-                duration_s=duration_s,
-                damage=reader.damage,
-                tracks=tracks,
-                weapons=weapons,
-                timing_s=clock.seconds,
-            )
+        return observe_clip(
+            clip, self._settings, self._networks, most_frames=most_frames, on_progress=on_progress
+        )
 
     def recognize(self, tracks: Sequence[Track]) -> list[ActivityScore]:
         """Name what each of the people does, segment by segment."""
@@ -204,13 +109,27 @@ class Pipeline:
     def conclude(
         self, seen: Observations, activities: Sequence[ActivityScore], *, sha256: str
     ) -> ClipAnalysis:
-        """Join what was seen and recognised: the summary of the clip, and the alerts that the rules raise.
+        """Join what was seen and recognised: who holds what, the summary, and the alerts that the rules raise.
 
         Args:
             seen: What `observe` returned.
             activities: What `recognize` returned for the tracks in it.
             sha256: Of the clip's file, for the report.
         """
+        step_s = seen.duration_s / max(1, seen.frames_analysed)
+        weapons = find_holders(seen.weapons, seen.tracks, self._settings.detector.stays(step_s))
+        readings, fires = self._judge_fire(seen)
+        findings = SceneFindings(
+            width=seen.video.width,
+            height=seen.video.height,
+            tracks=seen.tracks,
+            activities=activities,
+            weapons=weapons.episodes,
+            fires=fires,
+        )
+        alerts = raise_alerts(
+            findings, self._settings.fusion.rules, camera=self._camera, started_at=self._settings.recorded_at
+        )
         return ClipAnalysis(
             video=seen.video,
             sha256=sha256,
@@ -222,17 +141,28 @@ class Pipeline:
             activities=activities,
             summary=summarize_clip(activities),
             detections=seen.weapons,
-            holders=None,
-            fire=None,
-            alerts=raise_alerts(activities, self._rules),
+            holders=weapons.links,
+            fire=readings,
+            alerts=alerts,
             models=tuple(self._networks.models),
             timing_s=seen.timing_s,
+            detected_people=seen.detected_people,
             settings=self._settings.model_dump(mode="json"),
             warnings=_warnings(seen, activities),
-            not_analysed=dict(_NOT_ANALYSED),
+            not_analysed=self._not_analysed(),
             notice=f"The file says of itself: {seen.video.comment}" if seen.video.comment else None,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+    def _judge_fire(self, seen: Observations) -> tuple[list[FireReading] | None, list[Episode]]:
+        if seen.fire is None or self._networks.fire is None:
+            return None, []
+        return judge_fire(seen.fire, self._settings.fire.stays(), threshold=self._networks.fire.threshold)
+
+    def _not_analysed(self) -> dict[Part, str]:
+        if self._networks.fire is not None:
+            return {}
+        return {"fire": "The settings say not to look for fire."}
 
     def write(
         self,
@@ -240,7 +170,7 @@ class Pipeline:
         directory: Path,
         *,
         alerts_file: Path | None = None,
-        on_progress: OnProgress = _no_progress,
+        on_progress: OnProgress = no_progress,
     ) -> None:
         """Write the report of one analysis.
 
@@ -255,16 +185,21 @@ class Pipeline:
             VideoError: If the clip can no longer be read.
         """
         make_folder(directory)
-        clock = _StageClock()
+        clock = StageClock()
         with clock("annotate"):
-            key_frames = self._draw(analysis, directory, on_progress)
+            key_frames = draw_clip(
+                analysis,
+                directory,
+                self._settings,
+                on_frame=lambda number, total: on_progress("draw", number, total),
+            )
         analysis = replace(analysis, timing_s={**analysis.timing_s, **clock.seconds})
         if self._settings.output.html:
             write_html(
                 analysis,
                 directory / "report.html",
                 key_frames=key_frames,
-                video=directory / "annotated.mp4" if self._settings.output.annotated_video else None,
+                video=directory / ANNOTATED_VIDEO if self._settings.output.annotated_video else None,
             )
         if alerts_file is not None:
             sink = JsonLinesSink(alerts_file)
@@ -291,40 +226,6 @@ class Pipeline:
             and report.settings == self._settings.model_dump(mode="json")
             and [model.sha256 for model in report.models] == [model.sha256 for model in self._networks.models]
         )
-
-    def _draw(self, analysis: ClipAnalysis, directory: Path, on_progress: OnProgress) -> list[KeyFrame]:
-        """Second pass: every frame of the clip with what was found in it; the report's key frames come back."""
-        output = self._settings.output
-        if not (output.annotated_video or output.html):
-            return []
-        info = analysis.video
-        overlay = OverlayRenderer(analysis)
-        key_frames = KeyFrameCollector(key_frame_requests(analysis))
-        with ExitStack() as stack:
-            reader = stack.enter_context(
-                VideoReader(
-                    info.path,
-                    max_side_px=self._settings.video.max_side_px,
-                    allow_damaged=self._settings.video.allow_damaged,
-                )
-            )
-            writer = None
-            if output.annotated_video:
-                writer = stack.enter_context(
-                    VideoWriter(
-                        directory / "annotated.mp4",
-                        width=info.width,
-                        height=info.height,
-                        frame_rate_hz=info.frame_rate_hz,
-                    )
-                )
-            for number, frame in enumerate(reader, start=1):
-                image = overlay.draw(frame.image, frame.time_s, frame.index)
-                key_frames.offer(image, frame.time_s)
-                if writer is not None:
-                    writer.write(image, frame.time_s)
-                on_progress("draw", number, analysis.frames_decoded)
-        return key_frames.finish()
 
 
 def make_folder(path: Path) -> Path:

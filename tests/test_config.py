@@ -68,10 +68,50 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_settings(tmp_path / "nowhere.yaml")
 
 
-def test_two_rules_for_one_label_are_refused() -> None:
-    rule = {"label": "Fighting", "agency": "police", "severity": "severe"}
-    with pytest.raises(ValueError, match="one rule a label"):
+RULES = """
+rules:
+  - {name: fight, alert: Fighting, for: police, severity: severe, needs: [{activity: Fighting, at_least: 0.9}]}
+"""
+
+
+def test_rules_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES)
+    (rule,) = FusionSettings.model_validate({"rules": str(path)}).rules
+    assert (rule.label, rule.needs[0].at_least) == ("Fighting", 0.9)
+    assert FusionSettings.model_validate({"rules": "default"}) == FusionSettings()
+    path.write_text(RULES.replace("at_least", "atleast"))
+    with pytest.raises(ConfigurationError, match=r"rules\.0\.needs\.0\.atleast"):
+        FusionSettings.model_validate({"rules": str(path)})
+
+
+def test_two_rules_of_one_name_are_refused() -> None:
+    rule = yaml.safe_load(RULES)["rules"][0]
+    with pytest.raises(ValueError, match="one rule a name"):
         FusionSettings.model_validate({"rules": [rule, rule]})
+
+
+def test_a_camera_that_is_not_set_is_refused() -> None:
+    with pytest.raises(ValueError, match="camera: expected one of"):
+        Settings.model_validate({"camera": "lobby"})
+    assert Settings.model_validate({"camera": "lobby", "cameras": {"lobby": {}}}).camera == "lobby"
+
+
+def test_settings_survive_a_round_trip_through_json() -> None:
+    settings = Settings.model_validate(
+        {
+            "cameras": {"lobby": {"ignore": [[[0, 0], [1, 0], [1, 0.5]]], "thresholds": {"fire": 0.9}}},
+            "camera": "lobby",
+            "recorded_at": "2026-01-02T23:15:00",
+        }
+    )
+    assert Settings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize("section", [{"detector": {"weapon_needed": 11}}, {"fire": {"needed": 4}}])
+def test_more_frames_needed_than_there_are_is_refused(section: dict[str, dict[str, int]]) -> None:
+    with pytest.raises(ValueError, match="at most as many frames needed"):
+        Settings.model_validate(section)
 
 
 @pytest.mark.parametrize(

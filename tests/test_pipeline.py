@@ -60,8 +60,8 @@ def test_the_demo_clip_gives_people_activities_and_all_three_files(
     assert report["clip"]["sha256"] == analysis.sha256
     assert report["clip"]["frames"] == analysis.frames_decoded
     assert {track["track_id"] for track in report["tracks"]} == {t.track_id for t in analysis.tracks}
-    assert report["holders"]["status"] == "not_analysed"
-    assert report["fire"]["status"] == "not_analysed"
+    assert report["holders"]["status"] == "analysed"
+    assert [alert["rule"] for alert in report["alerts"]].count("fighting") == 1
     with VideoReader(DEMO) as original, VideoReader(tmp_path / "demo" / "annotated.mp4") as annotated:
         times = [frame.time_s for frame in original]
         drawn = [frame.time_s for frame in annotated]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
+from activity.cli.analysis_table import print_results
 from activity.cli.console import frame_progress, print_json, stderr
-from activity.config import PoseSettings, Settings, load_settings
+from activity.config import PoseSettings, Settings, check_settings, load_settings
 from activity.errors import ActivityError, ConfigurationError, VideoError
 
 VIDEO_SUFFIXES = frozenset(
@@ -75,6 +76,22 @@ def analyze(
     ] = False,
     threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads a network may use.")] = None,
     video: Annotated[bool, typer.Option(help="Write the annotated video.")] = True,
+    rules: Annotated[
+        Path | None, typer.Option(help="Alert rules as YAML (docs/alerts.md), instead of the default ones.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="Which camera of the --config the clips come from: zones, thresholds.")
+    ] = None,
+    recorded_at: Annotated[
+        datetime | None, typer.Option(help="When the first frame was recorded, for rules with hours.")
+    ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Cover the heads of all people in every picture and video.")
+    ] = False,
+    skeleton_only: Annotated[
+        bool,
+        typer.Option("--skeleton-only", help="Write no pixel of the clip: skeletons on an empty ground."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object that lists every clip.")
     ] = False,
@@ -95,9 +112,18 @@ def analyze(
     activity analyze clip.mp4 --out results
     activity analyze recordings/ 'more/*.avi' --out results --resume
     activity analyze clip.mp4 --out results --pose openpifpaf:checkpoints/openpifpaf_rendered.safetensors
+    activity analyze lobby.mp4 --out results --config site.yaml --camera lobby --redact
     """
     settings = load_analysis_settings(
         config, pose=pose, sample_rate=sample_rate, allow_damaged=allow_damaged, threads=threads, video=video
+    )
+    settings = with_scene(
+        settings,
+        rules=rules,
+        camera=camera,
+        recorded_at=recorded_at,
+        redact=redact,
+        skeleton_only=skeleton_only,
     )
     jobs = _jobs(_expand(clips), out)
     from activity.pipeline import Pipeline, make_folder  # noqa: PLC0415  (torch takes seconds: --help must not wait)
@@ -113,7 +139,7 @@ def analyze(
     if as_json:
         print_json({"clips": results})
     else:
-        _print_results(results, out)
+        print_results(results, out)
     if any(result["status"] == "failed" for result in results):
         raise typer.Exit(1)
 
@@ -158,6 +184,32 @@ def load_analysis_settings(
     if not video:
         update["output"] = settings.output.model_copy(update={"annotated_video": False})
     return settings.model_copy(update=update)
+
+
+def with_scene(
+    settings: Settings,
+    *,
+    rules: Path | None,
+    camera: str | None,
+    recorded_at: datetime | None,
+    redact: bool,
+    skeleton_only: bool,
+) -> Settings:
+    """The settings with other rules, a camera, and what may be shown; `None` and `False` change nothing.
+
+    Raises:
+        ConfigurationError: If a rule is wrong or the camera is not among the settings' own.
+    """
+    content = settings.model_dump(mode="json")
+    if rules is not None:
+        content["fusion"]["rules"] = str(rules)
+    if camera is not None:
+        content["camera"] = camera
+    if recorded_at is not None:
+        content["recorded_at"] = recorded_at.isoformat()
+    content["output"]["redact"] |= redact
+    content["output"]["skeleton_only"] |= skeleton_only
+    return check_settings(content, Settings, where="command line")
 
 
 def _expand(arguments: Sequence[str]) -> list[Path]:
@@ -239,34 +291,3 @@ def _analyze_one(pipeline: Any, job: _Job, out: Path, progress: Progress, *, res
         "alerts": len(analysis.alerts),
         "warnings": list(analysis.warnings),
     }
-
-
-def _print_results(results: Sequence[dict[str, Any]], out: Path) -> None:
-    table = Table(title=None, box=None, pad_edge=False)
-    for heading in ("clip", "people", "summary", "alerts", "report"):
-        table.add_column(heading, overflow="fold")
-    for result in results:
-        if result["status"] == "analyzed":
-            label, score = result["summary"]["label"], result["summary"]["score"]
-            summary = f"{label} {score:.2f}" if label is not None else "nothing to judge"
-            table.add_row(
-                escape(result["clip"]),
-                str(result["people"]),
-                escape(summary),
-                str(result["alerts"]),
-                escape(f"{result['directory']}/report.html"),
-            )
-    if table.row_count:
-        stderr.print(table)
-    counts = {
-        status: sum(1 for r in results if r["status"] == status)
-        for status in ("analyzed", "skipped", "failed")
-    }
-    stderr.print(
-        f"{counts['analyzed']} analysed, {counts['skipped']} already done, {counts['failed']} failed; "
-        f"alerts in {out / 'alerts.jsonl'}",
-        highlight=False,
-    )
-    for result in results:
-        if result["status"] == "failed":
-            stderr.print(f"[red]failed[/] {escape(result['message'])}", highlight=False, soft_wrap=True)

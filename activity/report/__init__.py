@@ -5,6 +5,7 @@ from activity.report.html_report import EMBED_LIMIT_BYTES, write_html
 from activity.report.json_report import read_head, read_report, report_schema, write_json
 from activity.report.keyframes import KeyFrame, KeyFrameCollector, KeyFrameRequest, key_frame_requests
 from activity.report.overlay import OverlayRenderer
+from activity.report.redaction import HeadRedactor
 from activity.report.schema import SCHEMA_VERSION, Report, ReportHead
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "ClipAnalysis",
     "FireReading",
+    "HeadRedactor",
     "KeyFrame",
     "KeyFrameCollector",
     "KeyFrameRequest",

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+import numpy as np
+import numpy.typing as npt
+
 from activity.errors import StructureError
 from activity.structures import (
     ActivityScore,
@@ -48,7 +51,7 @@ class ModelInfo:
             _check_sha256(f"model {self.name}", self.sha256)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FireReading:
     """What the fire detector says of one frame.
 
@@ -58,6 +61,8 @@ class FireReading:
         probability: Of fire, in [0, 1].
         present: Whether the detector counts this frame as fire, after its threshold and persistence.
         box: x0, y0, x1, y1 in pixels around the flames, where they could be located.
+        activation_map: [h, w] float32 in [0, 1], how much each cell of an even grid over the frame speaks for fire;
+            `None` where it was not kept.
     """
 
     frame_index: int
@@ -65,11 +70,18 @@ class FireReading:
     probability: float
     present: bool
     box: tuple[float, float, float, float] | None = None
+    activation_map: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         _check_probability("fire.probability", self.probability)
         if self.box is not None and not all(math.isfinite(value) for value in self.box):
             raise StructureError(f"fire.box: expected four finite pixels, got {self.box}")
+        if self.activation_map is not None and (
+            self.activation_map.ndim != 2 or self.activation_map.size == 0
+        ):
+            raise StructureError(
+                f"fire.activation_map: expected [h, w], got {list(self.activation_map.shape)}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +105,8 @@ class ClipAnalysis:
         alerts: What was raised; empty is "none" only if ``alerts`` is not in `not_analysed`.
         models: Every model that took part.
         timing_s: Stage to wall-clock seconds.
+        detected_people: Time in seconds and [P, 4] boxes of everybody whom the detector found, followed or not;
+            kept where heads are to be covered.
         settings: The settings of the run, JSON-like.
         warnings: Sentences for the reader.
         not_analysed: For each part that was not run, why. It is completed where a sequence is `None`,
@@ -120,6 +134,7 @@ class ClipAnalysis:
     alerts: Sequence[SceneAlert]
     models: Sequence[ModelInfo]
     timing_s: Mapping[str, float]
+    detected_people: Sequence[tuple[float, npt.NDArray[np.float32]]] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     not_analysed: Mapping[Part, str] = field(default_factory=dict)

@@ -78,6 +78,22 @@ def draw_plate(image: RgbImage, rectangle: Rectangle, *, color: Color = INK, opa
     image[y0:y1, x0:x1] = cv2.addWeighted(patch, 1 - opacity, cover, opacity, 0)
 
 
+def draw_heat(
+    image: RgbImage, activation: npt.NDArray[np.float32], *, color: Color, opacity: float = 0.5
+) -> None:
+    """Tint a picture by an even grid over it: [h, w] in [0, 1], 0 leaves a cell as it is."""
+    height, width = image.shape[:2]
+    cells = np.clip(activation, 0, 1).astype(np.float32)
+    cover = cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
+    rows = np.flatnonzero(cover.max(axis=1) > 0.1)
+    if len(rows) == 0:
+        return
+    window = slice(int(rows[0]), int(rows[-1]) + 1)
+    share = (opacity * cover[window])[..., None]
+    patch = image[window]
+    image[window] = (patch + (np.array(color, np.float32) - patch) * share + 0.5).astype(np.uint8)
+
+
 def draw_line(
     image: RgbImage, start: Sequence[float], end: Sequence[float], *, color: Color, thickness: int
 ) -> None:

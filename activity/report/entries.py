@@ -148,6 +148,10 @@ def holder_entries(analysis: ClipAnalysis) -> Iterator[HolderEntry]:
                     hand_distance=None
                     if candidate.hand_distance is None
                     else round(candidate.hand_distance, 4),
+                    hand_deviation=None
+                    if candidate.hand_deviation is None
+                    else round(candidate.hand_deviation, 4),
+                    probability=_unit(candidate.probability),
                 )
                 for candidate in link.candidates
             ],
@@ -163,6 +167,9 @@ def fire_entries(analysis: ClipAnalysis) -> Iterator[FireEntry]:
             probability=_unit(reading.probability),
             present=reading.present,
             box=None if reading.box is None else _box(reading.box),
+            activation_map=None
+            if reading.activation_map is None
+            else [[_unit(value, 2) for value in row] for row in reading.activation_map.tolist()],
         )
 
 

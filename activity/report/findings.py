@@ -104,7 +104,7 @@ def holder_findings(analysis: ClipAnalysis) -> list[Finding]:
             count(len(seen), "sighting"),
             clock_range(min(times), max(times)),
             f"weapon score up to {percent(best)}",
-            f"decided by {' and '.join(rules)}" if rules else "no person near enough: probably no weapon",
+            f"decided by {' and '.join(rules)}" if rules else "nobody's hand is near: probably no weapon",
         ]
         name = "Nobody" if track_id is None else f"Person {track_id}"
         findings.append(Finding(name, facts, clock(peak_s), peak_s))

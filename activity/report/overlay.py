@@ -16,6 +16,7 @@ from activity.report.drawing import (
     RgbImage,
     draw_corners,
     draw_dashes,
+    draw_heat,
     draw_plate,
     draw_skeleton,
     draw_text,
@@ -98,8 +99,12 @@ class OverlayRenderer:
         for link in analysis.holders or ():
             links[link.time_s].append(link)
         self._links: _Nearest[list[HolderLink]] = _Nearest(list(links.items()), reach_s=reach_s)
+        readings = analysis.fire or ()
+        fire_step_s = (
+            (readings[-1].time_s - readings[0].time_s) / max(1, len(readings) - 1) if readings else 0.0
+        )
         self._fire: _Nearest[FireReading] = _Nearest(
-            [(reading.time_s, reading) for reading in analysis.fire or ()], reach_s=reach_s
+            [(reading.time_s, reading) for reading in readings], reach_s=max(reach_s, 0.6 * fire_step_s)
         )
 
     def draw(self, image: RgbImage, time_s: float, frame_index: int) -> RgbImage:
@@ -118,6 +123,7 @@ class OverlayRenderer:
                 f"image: expected uint8 of shape [H, W, 3], got {image.dtype} {list(image.shape)}"
             )
         canvas = np.ascontiguousarray(image).copy()
+        self._draw_heat(canvas, time_s)
         alerts = self._alerts_at(time_s)
         people = self._people_at(time_s, frame_index)
         involved = {track_id for alert in alerts for track_id in alert.track_ids}
@@ -171,6 +177,12 @@ class OverlayRenderer:
             top = plate[3]
         return taken
 
+    def _draw_heat(self, canvas: RgbImage, time_s: float) -> None:
+        """Tint what speaks for fire, by the classifier's activation map."""
+        reading = self._fire.at(time_s)
+        if reading is not None and reading.present and reading.activation_map is not None:
+            draw_heat(canvas, reading.activation_map, color=FIRE)
+
     def _draw_clock(self, canvas: RgbImage, time_s: float) -> list[Rectangle]:
         height, width = canvas.shape[:2]
         size = max(8, round(0.85 * text_size_px(height, width)))
@@ -195,7 +207,7 @@ class OverlayRenderer:
                 draw_dashes(
                     canvas, _hand_near(holder, link), _center(link.weapon_box), color=WEAPON, thickness=stroke
                 )
-            held = "held by nobody" if link.track_id is None else f"held by {link.track_id}"
+            held = "nobody near" if link.track_id is None else f"held by {link.track_id}"
             text = f"weapon {percent(link.weapon_score)} · {held}"
             draw_labelled_box(
                 canvas, link.weapon_box.tolist(), text, color=WEAPON, stroke=stroke, taken=taken

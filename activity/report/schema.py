@@ -1,4 +1,4 @@
-"""The form of `report.json`, version 1.0. `docs/report.md` explains every key.
+"""The form of `report.json`, version 1.1. `docs/report.md` explains every key.
 
 These models are the source of the committed JSON Schema (`report.schema.json`) and read reports back;
 writing goes through `json_report`, which never holds a whole report in memory.
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from activity.structures import Track
 
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(description="Seconds from the first frame of the clip.")]
@@ -137,8 +137,12 @@ class CandidateEntry(_Entry):
     track_id: int
     iou: Probability
     hand_distance: float | None = Field(
-        description="Distance from the weapon's box to the nearest hand as a share of the person's height."
+        description="Distance from the weapon's box to the nearest hand as a share of the person's size."
     )
+    hand_deviation: float | None = Field(
+        description="Standard deviation of that hand's place, as the same share."
+    )
+    probability: Probability = Field(description="That this person holds it; what all lack to 1 is nobody's.")
 
 
 class HolderEntry(_Entry):
@@ -149,7 +153,7 @@ class HolderEntry(_Entry):
     weapon_box: Box
     weapon_score: Probability
     track_id: int | None
-    rule: Literal["iou", "hand_distance", "none"]
+    rule: Literal["iou", "hand_distance", "track_vote", "none"]
     candidates: list[CandidateEntry]
 
 
@@ -161,6 +165,9 @@ class FireEntry(_Entry):
     probability: Probability
     present: bool
     box: Box | None
+    activation_map: list[list[Probability]] | None = Field(
+        description="Rows of an even grid over the frame: how much each cell speaks for fire; null where not present."
+    )
 
 
 class DetectionSection(_Entry):
@@ -233,7 +240,7 @@ class ReportHead(_Entry):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    schema_version: Literal["1.0"]
+    schema_version: Literal["1.1"]
     generator: str = Field(description="Name and version of the program.")
     created_at: str | None = Field(description="ISO 8601.")
     clip: ClipEntry

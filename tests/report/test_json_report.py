@@ -56,7 +56,7 @@ def test_every_key_of_the_schema_is_documented() -> None:
 
 def test_the_report_has_the_promised_keys(analysis: ClipAnalysis, tmp_path: Path) -> None:
     report = written(analysis, tmp_path)
-    assert report["schema_version"] == "1.0"
+    assert report["schema_version"] == "1.1"
     assert {"path", "sha256", "width", "height", "frame_rate_hz", "frames", "duration_s"} <= report[
         "clip"
     ].keys()
@@ -140,6 +140,8 @@ def test_findings_are_written_one_by_one(rich_analysis: ClipAnalysis, tmp_path: 
         "track_id": 1,
         "iou": 0.12,
         "hand_distance": 0.03,
+        "hand_deviation": None,
+        "probability": 0.0,
     }
     assert len(report["fire"]["items"]) == 100
     read_report(tmp_path / "report.json")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from activity.config import Settings
@@ -63,19 +61,26 @@ def submit_job(
 
 
 def settings_of(camera: Camera | None, analysis: Settings) -> Settings:
-    """The settings of an analysis with the camera's thresholds in the place of the rules' own.
+    """The settings of an analysis of a clip from this camera: its thresholds and zones come into force.
 
-    A threshold for a label of which no rule speaks has no effect; see `rule_labels`.
+    A threshold for what no rule asks for is refused when the clip is analysed; see `threshold_labels`.
     """
-    thresholds: dict[str, Any] = camera.thresholds if camera is not None else {}
-    if not thresholds:
+    if camera is None:
         return analysis
     content = analysis.model_dump(mode="json")
-    for rule in content["fusion"]["rules"]:
-        rule["min_score"] = thresholds.get(rule["label"], rule["min_score"])
+    content["cameras"][camera.name] = {
+        "thresholds": camera.thresholds,
+        "zones": {zone["name"]: zone["polygon"] for zone in camera.zones},
+    }
+    content["camera"] = camera.name
     return Settings.model_validate(content)
 
 
-def rule_labels(analysis: Settings) -> set[str]:
-    """The labels that rules speak of: for others, a camera's threshold would have no effect."""
-    return {rule.label for rule in analysis.fusion.rules}
+def threshold_labels(analysis: Settings) -> set[str]:
+    """What a camera may set a threshold for: the activities that rules ask for, ``weapon`` and ``fire``."""
+    return {
+        condition.threshold_name
+        for rule in analysis.fusion.rules
+        for condition in (*rule.needs, *rule.strengthened_by)
+        if condition.threshold_name is not None
+    }

@@ -1,0 +1,198 @@
+"""The parts of the settings, one for each stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from activity.config.reading import Model, read_yaml
+from activity.errors import ConfigurationError
+from activity.fusion.episodes import Persistence
+from activity.fusion.rule_book import Rule, RuleBook, check_rules, default_rules
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of the settings: unknown fields are refused, and nothing changes after it was checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _check_window(section: Model, needed: int, of: int) -> Model:
+    if needed > of:
+        raise ValueError(f"expected at most as many frames needed as there are, got {needed} of {of}")
+    return section
+
+
+class VideoSettings(Section):
+    """How the clip is decoded."""
+
+    sample_rate_hz: float | None = Field(
+        15.0, gt=0, le=240, description="Frames a second that are looked at; null looks at every frame."
+    )
+    max_side_px: int = Field(
+        1920, ge=64, le=16384, description="Larger frames are scaled down to this longer side, in pixels."
+    )
+    allow_damaged: bool = Field(
+        False, description="Analyse the good frames of a damaged clip instead of refusing the clip."
+    )
+
+
+class DetectorSettings(Section):
+    """The network that finds people and weapons in one pass."""
+
+    checkpoint: Path | None = Field(None, description="An ONNX detector; null takes the embedded one.")
+    long_side_px: int | None = Field(
+        None,
+        ge=64,
+        le=4096,
+        multiple_of=32,
+        description="Input pixels along the longer side of a 16:9 picture; null takes the checkpoint's.",
+    )
+    person_score: Share = Field(
+        0.1,
+        description="Least score of a person who gets a pose; the pose's own score then decides who counts.",
+    )
+    weapon_score: Share | None = Field(
+        None, description="Least score of a weapon; null takes the checkpoint's."
+    )
+    weapon_needed: int = Field(
+        5, ge=1, le=1000, description="A weapon counts when it is seen in so many analysed frames ..."
+    )
+    weapon_of: int = Field(10, ge=1, le=1000, description="... of so many in a row.")
+
+    @model_validator(mode="after")
+    def _window_is_long_enough(self) -> Self:
+        return _check_window(self, self.weapon_needed, self.weapon_of)
+
+    def stays(self, frame_step_s: float) -> Persistence:
+        """When a weapon counts, in frames that are `frame_step_s` apart."""
+        return Persistence(
+            self.weapon_needed,
+            window_s=(self.weapon_of - 0.5) * frame_step_s,
+            max_gap_s=max(1.0, self.weapon_of * frame_step_s),
+        )
+
+
+class PoseSettings(Section):
+    """Which network turns people into 17 keypoints."""
+
+    estimator: Literal["topdown", "openpifpaf"] = Field(
+        "topdown",
+        description="topdown: heat maps on each detected person; openpifpaf: one shot, no boxes needed.",
+    )
+    checkpoint: str | None = Field(
+        None,
+        description="A file, or for openpifpaf the name of an official checkpoint; null takes the embedded one.",
+    )
+    person_score: Share = Field(
+        0.15,
+        description="Poses of at least this score start a person; half of it is enough to go on with one.",
+    )
+    keypoint_score: Share = Field(0.1, description="Keypoints under this confidence count as not found.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``topdown``, ``openpifpaf`` or either followed by ``:CHECKPOINT``.
+
+        Raises:
+            ConfigurationError: If the estimator is unknown.
+        """
+        estimator, _, checkpoint = text.partition(":")
+        if estimator not in ("topdown", "openpifpaf"):
+            raise ConfigurationError(
+                f"pose {text!r}: expected topdown or openpifpaf, optionally with :CHECKPOINT, such as "
+                "openpifpaf:checkpoints/openpifpaf_rendered.safetensors"
+            )
+        return cls.model_validate({"estimator": estimator, "checkpoint": checkpoint or None})
+
+
+class TrackingSettings(Section):
+    """How poses become people through time."""
+
+    tracker: Literal["pose", "bytetrack"] = Field(
+        "pose",
+        description="pose: boxes and keypoints both count; bytetrack: boxes alone, by the trackers library.",
+    )
+    max_gap_s: float = Field(
+        1.2, gt=0, le=60, description="How long a person may be unseen and keep the id, in seconds."
+    )
+
+
+class RecognitionSettings(Section):
+    """The network that names activities."""
+
+    checkpoint: Path | None = Field(
+        None, description="A recogniser (.safetensors); null takes the embedded one."
+    )
+    stride: int | None = Field(
+        None,
+        ge=1,
+        le=600,
+        description="Frames between the starts of two segments; null takes the checkpoint's.",
+    )
+    attention: bool = Field(True, description="Keep the attention maps for the report.")
+
+
+class FireSettings(Section):
+    """The network that looks for fire."""
+
+    enabled: bool = Field(False, description="Look for fire at all.")
+    checkpoint: Path | None = Field(
+        None, description="A fire classifier (.onnx); null takes the embedded one."
+    )
+    rate_hz: float = Field(
+        2.0, gt=0, le=60, description="Frames a second that are examined: fire stays, and each costs."
+    )
+    score: Share | None = Field(None, description="Least probability of fire; null takes the checkpoint's.")
+    needed: int = Field(
+        2, ge=1, le=1000, description="Fire counts when it is seen in so many examined frames ..."
+    )
+    of: int = Field(3, ge=1, le=1000, description="... of so many in a row.")
+
+    @model_validator(mode="after")
+    def _window_is_long_enough(self) -> Self:
+        return _check_window(self, self.needed, self.of)
+
+    def stays(self) -> Persistence:
+        """When a fire counts."""
+        return Persistence(
+            self.needed, window_s=(self.of - 0.5) / self.rate_hz, max_gap_s=self.of / self.rate_hz
+        )
+
+
+class FusionSettings(Section):
+    """The rules that make alerts."""
+
+    rules: tuple[Rule, ...] = Field(
+        default_factory=default_rules,
+        description="Rules, or the path of a YAML file with them; default takes those in activity/fusion/rules.yaml.",
+    )
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _read_rules(cls, value: object) -> object:
+        if value == "default":
+            return default_rules()
+        if isinstance(value, (str, Path)):
+            return read_yaml(Path(value), RuleBook).rules
+        return value
+
+    @model_validator(mode="after")
+    def _rules_fit(self) -> Self:
+        check_rules(self.rules)
+        return self
+
+
+class OutputSettings(Section):
+    """What is written beside the JSON report."""
+
+    annotated_video: bool = Field(True, description="Write annotated.mp4.")
+    html: bool = Field(True, description="Write report.html.")
+    redact: bool = Field(False, description="Cover the heads of all people in every picture that is written.")
+    skeleton_only: bool = Field(
+        False, description="Write no pixel of the clip: skeletons, boxes and words on an empty ground."
+    )

@@ -1,0 +1,105 @@
+"""Weapons, their holders and fire: joins what the frames told to what the rules and the report look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from activity.association import link_holders, people_at, vote_along_track
+from activity.fusion.episodes import Persistence, link_sightings
+from activity.fusion.findings import Box, Episode, Sighting
+from activity.pose.hands import find_hands
+from activity.report import FireReading
+from activity.structures import Detections, FireFinding, HolderLink, Track
+
+WeaponFrames = Sequence[tuple[int, float, Detections]]
+"""Frame number, time in seconds and weapons, of each frame with any."""
+
+FireFrames = Sequence[tuple[int, float, FireFinding]]
+"""Frame number, time in seconds and finding, of each examined frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeaponScene:
+    """What is known of the weapons of a clip.
+
+    Attributes:
+        links: Who holds each weapon in each frame, those that did not stay included, in order of time.
+        episodes: The weapons that stayed.
+    """
+
+    links: list[HolderLink]
+    episodes: list[Episode]
+
+
+def find_holders(weapons: WeaponFrames, tracks: Sequence[Track], persistence: Persistence) -> WeaponScene:
+    """Link every weapon of every frame to its holder, let each weapon's frames vote, and keep what stays.
+
+    Args:
+        weapons: In order of time.
+        tracks: The people.
+        persistence: When a weapon counts.
+    """
+    links: list[HolderLink] = []
+    for frame_index, time_s, found in weapons:
+        present = people_at(tracks, time_s=time_s)
+        links += link_holders(
+            frame_index=frame_index,
+            time_s=time_s,
+            weapons=found,
+            people=present.people,
+            track_ids=present.track_ids,
+            hands=find_hands(present.people.keypoints, present.people.boxes),
+        )
+    sightings = [Sighting(link.time_s, link.weapon_score, _box(link.weapon_box)) for link in links]
+    episodes = []
+    for members in link_sightings(sightings, persistence):
+        voted = vote_along_track([links[i] for i in members])
+        for i, link in zip(members, voted, strict=True):
+            links[i] = link
+        episodes.append(Episode([sightings[i] for i in members], voted))
+    return WeaponScene(links, episodes)
+
+
+def judge_fire(
+    frames: FireFrames, persistence: Persistence, *, threshold: float
+) -> tuple[list[FireReading], list[Episode]]:
+    """Say in which examined frames it burns: the classifier's threshold, and that the fire stays.
+
+    Args:
+        frames: In order of time.
+        persistence: When a fire counts.
+        threshold: Least probability.
+
+    Returns:
+        A reading for each frame, and the fires.
+    """
+    burning = [i for i, (_, _, finding) in enumerate(frames) if finding.probability >= threshold]
+    # One fire: flames flicker, and the box of the loudest cells jumps between them.
+    sightings = [Sighting(frames[i][1], frames[i][2].probability, None) for i in burning]
+    trails = link_sightings(sightings, persistence)
+    present = {burning[member] for members in trails for member in members}
+    readings = [
+        FireReading(
+            frame_index=frame_index,
+            time_s=time_s,
+            probability=finding.probability,
+            present=i in present,
+            box=None if finding.box is None else _box(finding.box),
+            activation_map=finding.activation_map if i in present else None,
+        )
+        for i, (frame_index, time_s, finding) in enumerate(frames)
+    ]
+    episodes = [
+        Episode([Sighting(r.time_s, r.probability, r.box) for r in (readings[burning[m]] for m in members)])
+        for members in trails
+    ]
+    return readings, episodes
+
+
+def _box(values: npt.NDArray[np.float32]) -> Box:
+    x0, y0, x1, y1 = values.tolist()
+    return x0, y0, x1, y1
