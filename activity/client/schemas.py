@@ -13,6 +13,7 @@ from activity.structures import Agency, Severity
 Role = Literal["viewer", "analyst", "admin"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 IncidentState = Literal["new", "confirmed", "dismissed", "corrected"]
+DeliveryState = Literal["pending", "delivered", "dead", "withdrawn"]
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 ID_PATTERN: Final = "^[0-9a-f]{32}$"
@@ -298,6 +299,37 @@ class WebhookList(_Answer):
     """All webhooks."""
 
     items: list[Webhook]
+
+
+class Delivery(_Answer):
+    """One message on an incident to one receiver."""
+
+    id: Id
+    incident_id: Id
+    sink: str = Field(examples=["control-room"])
+    event: str = Field(description="`raised`, or `review:ID`.", examples=["raised"])
+    kind: Literal["alert", "update", "cancel"]
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: Moment | None
+    last_error: str | None
+    created_at: Moment
+    delivered_at: Moment | None
+
+
+class DeliveryPage(_Answer):
+    """Messages, newest first."""
+
+    items: list[Delivery]
+    next: str | None = Field(description="The `cursor` of the page after this one; null on the last.")
+
+
+class AuditHead(_Answer):
+    """The newest entry of the audit log."""
+
+    sequence: int = Field(description="Its number, from 1; 0 for an empty log.")
+    hash: str = Field(description="Its SHA-256, which covers all entries before it.", examples=["0" * 64])
+    at: Moment | None
 
 
 class KeyRequest(_Request):

@@ -12,7 +12,18 @@ from fastapi.routing import APIRoute
 
 import activity
 from activity.errors import ConfigurationError
-from activity.service.api import access, cameras, clips, incidents, jobs, operations, segments, webhooks
+from activity.service.api import (
+    access,
+    cameras,
+    clips,
+    deliveries,
+    evidence,
+    incidents,
+    jobs,
+    operations,
+    segments,
+    webhooks,
+)
 from activity.service.api.boundary import Boundary
 from activity.service.api.openapi import make_document
 from activity.service.problems import install_problem_handlers
@@ -23,6 +34,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     clips.router,
     jobs.router,
     incidents.router,
+    evidence.router,
+    deliveries.router,
     cameras.router,
     webhooks.router,
     access.router,

@@ -17,6 +17,7 @@ from activity.service.api.views import incident_view
 from activity.service.database import Incident
 from activity.service.database.repository.audit import append_audit
 from activity.service.database.repository.incidents import add_review, get_incident, list_incidents
+from activity.service.deliveries import plan_review
 from activity.service.problems import Problem, problems
 from activity.service.sniffing import media_type_of
 from activity.structures import Severity
@@ -91,7 +92,7 @@ def review_incident(
         if answer is not None:
             return answer  # type: ignore[return-value] # FastAPI sends a response as it is
         incident = _find(session, incident_id)
-        add_review(
+        decided = add_review(
             session,
             incident,
             reviewer=actor.name,
@@ -101,6 +102,7 @@ def review_incident(
             note=review.note,
         )
         session.expire(incident, ["reviews"])
+        plan_review(session, incident, decided, service.settings.alerts)
         view = incident_view(incident)
         store_answer(
             session,
