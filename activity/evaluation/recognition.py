@@ -18,6 +18,7 @@ import numpy.typing as npt
 from activity.datasets.clip_sources import read_clip_sources
 from activity.datasets.hr_crime import HR_CRIME_FRAME_RATE_HZ, TrajectoryDataset, read_hr_crime
 from activity.errors import DatasetError
+from activity.evaluation.calibration import expected_calibration_error, fit_temperature
 from activity.fusion.clip_summary import BACKGROUND, RULE, summarize_clip
 from activity.recognition.recognizer import Recognizer
 from activity.structures import ActivityScore, Tubelet
@@ -200,6 +201,55 @@ def evaluate_recognizer(
         "held_out": recognizer.training.get("held_out"),
         "unlabelled_videos": len(set(dataset.unlabelled_videos) - {video.video for video in videos}),
         "reading": dataset.report.to_json(),
+    }
+
+
+def measure_answers(
+    probabilities: npt.NDArray[np.floating],
+    truth: npt.NDArray[np.integer],
+    classes: Sequence[str],
+    *,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Figures of answers at one level.
+
+    Args:
+        probabilities: [N, C].
+        truth: [N], index of the true class.
+        classes: C names.
+        groups: [N], what an answer must not be split from in the bootstrap; each for itself by default.
+        seed: Of the bootstrap.
+
+    Returns:
+        `accuracy`, `balanced_accuracy`, `macro_f1`, `interval` (95 % of the balanced accuracy), `n`, `recall` by
+        class (null for one that does not occur), `confusion`, `ece`, and `temperature`, by which the logits would
+        have to be divided to fit these answers best.
+    """
+    answers = [
+        (groups[row] if groups else str(row), int(right), int(answer))
+        for row, (right, answer) in enumerate(zip(truth, probabilities.argmax(axis=1), strict=True))
+    ]
+    matrix = confusion_matrix(answers, len(classes))[:, : len(classes)]
+    totals = matrix.sum(axis=1)
+    return {
+        **_figures(answers, len(classes), seed),
+        "recall": {
+            name: float(matrix[row, row] / totals[row]) if totals[row] else None
+            for row, name in enumerate(classes)
+        },
+        "confusion": matrix.tolist(),
+        "ece": expected_calibration_error(probabilities, truth),
+        "temperature": fit_temperature(probabilities, truth),
+    }
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Values with their mean and their standard deviation (of the values themselves, not of the mean)."""
+    return {
+        "values": list(values),
+        "mean": float(np.mean(values)),
+        "standard_deviation": float(np.std(values)),
     }
 
 

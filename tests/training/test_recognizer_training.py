@@ -12,10 +12,16 @@ from activity.errors import DatasetError
 from activity.evaluation.recognition import LabelledVideo, evaluate_recognizer
 from activity.recognition.recognizer import Recognizer
 from activity.structures import COCO_FLIP, Tubelet
+from activity.training.recognizer.augmentation import GridArranger, augment
 from activity.training.recognizer.config import AugmentationSection, RecognizerConfig
 from activity.training.recognizer.fit import fit
-from activity.training.recognizer.floor import forest_accuracy, movement_features
-from activity.training.recognizer.samples import GridArranger, SegmentSet, augment, draw_batches
+from activity.training.recognizer.floor import (
+    forest_accuracy,
+    linear_accuracy,
+    movement_features,
+    pooled_motion,
+)
+from activity.training.recognizer.samples import SegmentSet, draw_batches
 from activity.training.recognizer.trainer import cross_validate, load_training_data, train
 from activity.tubelets import to_part_grids
 
@@ -33,7 +39,7 @@ def segments(batch: int = 4) -> torch.Tensor:
 
 
 def vary(joints: torch.Tensor, **amounts: float) -> torch.Tensor:
-    return augment(joints, STILL.model_copy(update=amounts), generator())
+    return augment(joints[:, None], STILL.model_copy(update=amounts), generator())[:, 0]
 
 
 def test_without_amounts_nothing_is_varied() -> None:
@@ -259,6 +265,9 @@ def test_features_of_the_floor_are_numbers_for_every_video(tmp_path: Path) -> No
     by_name = {video.video: row for video, row in zip(videos, features, strict=True)}
     assert by_name["F0"][0] > 5 * by_name["N0"][0]  # mean speed of the torso
     assert not by_name["empty"].any()
+    pooled = {video.video: pooled_motion(video) for video in videos}
+    assert all(row.shape == (188,) and np.isfinite(row).all() for row in pooled.values())
+    assert not pooled["empty"].any()
 
 
 def test_the_floor_tells_fast_from_slow_people_and_guesses_between_equals() -> None:
@@ -270,6 +279,7 @@ def test_the_floor_tells_fast_from_slow_people_and_guesses_between_equals() -> N
 
     folds = [(range(20), range(20, 40)), (range(20, 40), range(20))]
     assert forest_accuracy([video(k, 0.1 + k % 2) for k in range(40)], folds, seed=0) == 1
+    assert linear_accuracy([video(k, 0.1 + k % 2) for k in range(40)], folds) == 1
     assert forest_accuracy([video(k, 0.1) for k in range(40)], folds, seed=0) == pytest.approx(0.5, abs=0.25)
 
 

@@ -64,6 +64,8 @@ def _card(config: RecognizerConfig, training: Mapping[str, Any]) -> str:
         *(_row(level, validation) for level in _LEVELS),
         f"| floor: random forest on speeds and extents, by clip | {validation['clip']['n']} | "
         f"{validation['floor']['balanced_accuracy'][0]:.3f} | | {_mean(validation['floor'])} |",
+        f"| floor: logistic regression on hand-made motion features, by clip | {validation['clip']['n']} | "
+        f"{validation['linear_floor']['balanced_accuracy'][0]:.3f} | | {_mean(validation['linear_floor'])} |",
         "",
         f"Clips: confusion (rows truth, columns answer, {', '.join(classes)}) {validation['confusion']}; "
         f"{validation['without_tracks']} clips have no usable trajectory and count as what is then answered.",

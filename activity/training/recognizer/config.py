@@ -21,8 +21,14 @@ class _Section(BaseModel):
 class DataSection(_Section):
     """Which people the recogniser learns from."""
 
-    trajectories: Path = Field(
-        description="Folder in the layout of HR-Crime: <Category>/<video>/<person>.csv."
+    trajectories: Path = Field(description="Folder of the data, laid out as `format` says.")
+    format: Literal["hr_crime", "reports"] = Field(
+        "hr_crime",
+        description="hr_crime: <Category>/<video>/<person>.csv; reports: what `activity analyze --out` wrote.",
+    )
+    class_names: dict[str, str] = Field(
+        default_factory=dict,
+        description="Folder of a clip to its class, for reports; a folder that is not named is its own class.",
     )
     sources: Path | None = Field(
         None,
@@ -50,6 +56,13 @@ class AugmentationSection(_Section):
         0.15, ge=0, le=3.2, description="Largest rotation about the body centre, in radians."
     )
     scale: float = Field(0.12, ge=0, lt=1, description="Largest relative change of size.")
+    squeeze: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Largest share by which the width shrinks, as if a camera had walked around the scene.",
+    )
+    shift: float = Field(0.0, ge=0, le=10, description="Largest shift along each axis, in body sizes.")
     joint_noise: float = Field(
         0.02, ge=0, le=1, description="Standard deviation of joint noise, in body sizes."
     )
@@ -65,9 +78,14 @@ class AugmentationSection(_Section):
 
 
 class OptimizationSection(_Section):
-    """AdamW with warm-up and cosine decay; the exponential moving average of the weights is what is kept."""
+    """AdamW; the exponential moving average of the weights is what is kept."""
 
     epochs: int = Field(30, ge=1, le=10000, description="Passes; one pass draws as many clips as there are.")
+    draw: Literal["clips", "segments"] = Field(
+        "clips",
+        description="clips: a batch is `clips_per_batch` clips with `segments_per_clip` segments each; segments: every "
+        "segment once a pass, whatever its clip, in batches of as many, without `clip_loss` or class balance.",
+    )
     clips_per_batch: int = Field(16, ge=1, le=4096, description="Clips drawn for one step, classes evenly.")
     segments_per_clip: int = Field(4, ge=1, le=256, description="Segments drawn from each clip.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Highest learning rate.")
@@ -83,6 +101,17 @@ class OptimizationSection(_Section):
         ge=1,
         le=256,
         description="How many of a clip's drawn segments, those that stand out most, are pooled.",
+    )
+    epsilon: float = Field(1e-8, gt=0, le=1, description="AdamW's epsilon.")
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="Of the learning rate, after the warm-up."
+    )
+    balance_classes: bool = Field(True, description="Draw clips of every class equally often.")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Stop when the validation loss has not fallen for this many epochs, and keep the best weights.",
     )
     average_decay: float = Field(
         0.99, ge=0, lt=1, description="Decay of the moving average of the weights, per step."

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,45 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from activity.errors import ConfigurationError
 from activity.evaluation.recognition import LabelledVideo
 from activity.fusion.clip_summary import BACKGROUND
 from activity.recognition.architectures import NetworkConfig, build_network
 from activity.recognition.checkpoint import RecognizerCheckpoint
+from activity.recognition.pair_bptubeformer import PairBPTubeFormerConfig
 from activity.recognition.recognizer import Recognizer
-from activity.training.recognizer.config import RecognizerConfig
-from activity.training.recognizer.samples import GridArranger, SegmentSet, augment, draw_batches
+from activity.structures.layouts import COCO_LAYOUT, SkeletonLayout
+from activity.training.recognizer.augmentation import GridArranger, augment, crop_time
+from activity.training.recognizer.config import AugmentationSection, OptimizationSection, RecognizerConfig
+from activity.training.recognizer.early_stopping import EarlyStopping
+from activity.training.recognizer.samples import ClipBatch, SegmentSet, draw_batches, pass_batches
+from activity.tubelets.settings import Padding
 
 OnEpoch = Callable[[str, int, int, float], None]
 """Called with the run's name, the epochs done, all epochs, and the mean loss of the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides the weights, but for the segments.
+
+    Attributes:
+        shape: The network.
+        augmentation: How segments vary.
+        optimization: How weights follow.
+        layout: Skeleton of the joints.
+        padding: Of the part grids.
+        background: Index of the class that stands for "nothing happens", for pooling over a clip's segments.
+        seed: Of weights, batches and variations.
+    """
+
+    shape: NetworkConfig
+    augmentation: AugmentationSection
+    optimization: OptimizationSection
+    layout: SkeletonLayout = COCO_LAYOUT
+    padding: Padding = "constant"
+    background: int | None = None
+    seed: int = 0
 
 
 def fit(
@@ -36,41 +66,82 @@ def fit(
     seed: int,
     name: str = "train",
     on_epoch: OnEpoch | None = None,
+    validation: Sequence[LabelledVideo] = (),
 ) -> tuple[nn.Module, NetworkConfig]:
     """Train one network and return the moving average of its weights, in evaluation mode."""
     torch.set_num_threads(config.threads)
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    shape = config.network_config(len(classes))
-    network = build_network(shape).train()
-    average = copy.deepcopy(network).eval()
-    segments = SegmentSet.from_videos(videos, classes)
-    arrange = GridArranger(config.tubelet_settings.padding)
-    background = classes.index(BACKGROUND) if BACKGROUND in classes else None
-    settings = config.optimization
-    steps = settings.epochs * max(1, round(len(segments.clips) / settings.clips_per_batch))
-    optimizer = torch.optim.AdamW(
-        _decay_groups(network, settings.weight_decay), lr=settings.learning_rate, betas=settings.betas
+    recipe = Recipe(
+        shape=config.network_config(len(classes)),
+        augmentation=config.augmentation,
+        optimization=config.optimization,
+        padding=config.tubelet_settings.padding,
+        background=classes.index(BACKGROUND) if BACKGROUND in classes else None,
+        seed=seed,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, settings.warmup))
+    network = fit_segments(
+        recipe,
+        SegmentSet.from_videos(videos, classes),
+        name=name,
+        on_epoch=on_epoch,
+        validation=SegmentSet.from_videos(validation, classes) if validation else None,
+    )
+    return network, recipe.shape
+
+
+def fit_segments(
+    recipe: Recipe,
+    segments: SegmentSet,
+    *,
+    name: str = "train",
+    on_epoch: OnEpoch | None = None,
+    validation: SegmentSet | None = None,
+) -> nn.Module:
+    """Train one network and return the moving average of its weights, in evaluation mode.
+
+    Where the recipe has a patience, `validation` decides when to stop and which weights are kept.
+
+    Raises:
+        ConfigurationError: If the recipe has a patience and there are no validation segments, or the loss is no
+            longer finite.
+    """
+    settings = recipe.optimization
+    if settings.patience is not None and validation is None:
+        raise ConfigurationError("optimization.patience: early stopping needs validation segments, got none")
+    torch.manual_seed(recipe.seed)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    network = build_network(recipe.shape).train()
+    average = copy.deepcopy(network).eval()
+    prepare = SegmentPreparation(recipe)
+    steps = settings.epochs * _steps_per_epoch(segments, settings)
+    optimizer = torch.optim.AdamW(
+        _decay_groups(network, settings.weight_decay),
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        eps=settings.epsilon,
+        fused=True,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _rate(step, steps, settings.warmup, settings.schedule)
+    )
+    stopping = EarlyStopping(settings.patience)
     step = 0
     for epoch in range(settings.epochs):
         losses = []
-        for batch in draw_batches(
-            segments,
-            clips_per_batch=settings.clips_per_batch,
-            segments_per_clip=settings.segments_per_clip,
-            generator=generator,
-        ):
-            logits = network(arrange(augment(batch.joints, config.augmentation, generator)))
+        for batch in _batches(segments, settings, generator):
+            logits = network(prepare.varied(batch.joints, generator))
             loss = _loss(
                 logits.unflatten(0, (-1, batch.segments)),
                 batch.labels,
-                background=background,
-                clip_share=settings.clip_loss,
+                background=recipe.background,
+                clip_share=settings.clip_loss if settings.draw == "clips" else 0,
                 leading_segments=settings.leading_segments,
                 smoothing=settings.label_smoothing,
             )
+            if not torch.isfinite(loss):
+                raise ConfigurationError(
+                    f"{name}: the loss is {float(loss)} in epoch {epoch + 1}; lower optimization.learning_rate "
+                    f"(now {settings.learning_rate})"
+                )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_norm)
@@ -81,7 +152,70 @@ def fit(
             losses.append(float(loss.detach()))
         if on_epoch is not None:
             on_epoch(name, epoch + 1, settings.epochs, float(np.mean(losses)))
-    return average, shape
+        if validation is not None and stopping.is_over(
+            average, _validation_loss(average, validation, prepare)
+        ):
+            break
+    return stopping.best(average)
+
+
+class SegmentPreparation:
+    """Brings segments of joints into the form that a recipe's network reads."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._arrange = GridArranger(recipe.padding, recipe.layout)
+        self._one_person = not isinstance(recipe.shape, PairBPTubeFormerConfig)
+
+    def varied(self, joints: Tensor, generator: torch.Generator) -> Tensor:
+        """Grids of segments [B, M, S, J, 2], augmented."""
+        recipe = self._recipe
+        return self.grids(
+            augment(
+                joints, recipe.augmentation, generator, frames=recipe.shape.frames, flip=recipe.layout.flip
+            )
+        )
+
+    def still(self, joints: Tensor) -> Tensor:
+        """Segments [B, M, S, J, 2] at the network's length, as they are."""
+        every = torch.ones(len(joints))
+        return crop_time(joints, 1.0, every, 0 * every, frames=self._recipe.shape.frames)
+
+    def grids(self, joints: Tensor) -> Tensor:
+        """Arrange segments [B, M, T, J, 2]; a network of one person gets no axis of people."""
+        grids = self._arrange(joints)
+        return grids[:, 0] if self._one_person else grids
+
+
+def _batches(
+    segments: SegmentSet, settings: OptimizationSection, generator: torch.Generator
+) -> Iterator[ClipBatch]:
+    if settings.draw == "segments":
+        size = settings.clips_per_batch * settings.segments_per_clip
+        return pass_batches(segments, size=size, generator=generator)
+    return draw_batches(
+        segments,
+        clips_per_batch=settings.clips_per_batch,
+        segments_per_clip=settings.segments_per_clip,
+        generator=generator,
+        balance_classes=settings.balance_classes,
+    )
+
+
+def _steps_per_epoch(segments: SegmentSet, settings: OptimizationSection) -> int:
+    if settings.draw == "segments":
+        return -(-len(segments.joints) // (settings.clips_per_batch * settings.segments_per_clip))
+    return max(1, round(len(segments.clips) / settings.clips_per_batch))
+
+
+@torch.inference_mode()
+def _validation_loss(network: nn.Module, segments: SegmentSet, prepare: SegmentPreparation) -> float:
+    total, count = 0.0, 0
+    for batch in pass_batches(segments, size=256, generator=torch.Generator().manual_seed(0)):
+        logits = network(prepare.grids(prepare.still(batch.joints)))
+        total += float(functional.cross_entropy(logits, batch.labels, reduction="sum"))
+        count += len(batch.labels)
+    return total / count
 
 
 def as_recognizer(
@@ -135,14 +269,15 @@ def _decay_groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def _rate(step: int, steps: int, warmup: float) -> float:
-    rising = max(1, round(steps * warmup))
+def _rate(step: int, steps: int, warmup: float, schedule: str) -> float:
+    rising = round(steps * warmup)
     if step < rising:
         return (step + 1) / rising
+    if schedule == "constant":
+        return 1.0
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
 @torch.no_grad()
 def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
-    for kept, new in zip(average.parameters(), network.parameters(), strict=True):
-        kept.lerp_(new, 1 - decay)
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)

@@ -17,13 +17,14 @@ from sklearn.model_selection import GroupKFold
 
 from activity.datasets.clip_sources import read_clip_sources
 from activity.datasets.hr_crime import TrajectoryDataset, read_hr_crime
+from activity.datasets.reports import read_reports
 from activity.datasets.splits import is_held_out
 from activity.errors import DatasetError
 from activity.evaluation.recognition import LabelledVideo, Prediction, cut_videos, measure, predict
 from activity.structures import ActivityScore
-from activity.training.recognizer.config import RecognizerConfig
+from activity.training.recognizer.config import DataSection, RecognizerConfig
 from activity.training.recognizer.fit import OnEpoch, as_recognizer, fit
-from activity.training.recognizer.floor import forest_accuracy
+from activity.training.recognizer.floor import forest_accuracy, linear_accuracy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,21 @@ class TrainingData:
     dataset: TrajectoryDataset
 
 
+def read_training_data(data: DataSection) -> TrajectoryDataset:
+    """Read what `data` names, in its format.
+
+    Raises:
+        DatasetError: If it cannot be read.
+    """
+    match data.format:
+        case "hr_crime":
+            return read_hr_crime(
+                data.trajectories, frame_rate_hz=data.frame_rate_hz, skip_normal=data.skip_normal
+            )
+        case "reports":
+            return read_reports(data.trajectories, class_names=data.class_names)
+
+
 def load_training_data(config: RecognizerConfig) -> TrainingData:
     """Read and cut the trajectories that `config` names.
 
@@ -52,7 +68,7 @@ def load_training_data(config: RecognizerConfig) -> TrainingData:
         DatasetError: If they cannot be read, or fewer than two classes have a usable segment.
     """
     data = config.data
-    dataset = read_hr_crime(data.trajectories, frame_rate_hz=data.frame_rate_hz, skip_normal=data.skip_normal)
+    dataset = read_training_data(data)
     groups = categories = None
     if data.sources is not None:
         table = read_clip_sources(data.sources)
@@ -94,10 +110,10 @@ def cross_validate(
 
     Returns:
         What `measure` returns for the out-of-fold predictions of the first seed, `protocol`, `folds`, `seeds` (for
-        each level the balanced accuracy of every seed, mean and standard deviation), and `floor`, the balanced
-        accuracy by clip of a random forest on the same folds.
+        each level the balanced accuracy of every seed, mean and standard deviation), and `floor` and
+        `linear_floor`, the balanced accuracy by clip of a random forest and of a logistic regression on the same folds.
     """
-    results, floor = [], []
+    results, floor, linear_floor = [], [], []
     for seed in config.fold_seeds:
         predictions: list[Prediction] = []
         folds = _folds(data.videos, config.folds, seed)
@@ -119,6 +135,7 @@ def cross_validate(
             predictions += answers
         results.append(measure(predictions, data.classes, seed=seed))
         floor.append(forest_accuracy(data.videos, folds, seed=seed))
+        linear_floor.append(linear_accuracy(data.videos, folds))
     protocol = (
         f"{config.folds} folds grouped by source, {len(data.videos)} videos of "
         f"{len({video.group for video in data.videos})} sources"
@@ -133,6 +150,7 @@ def cross_validate(
         "folds": config.folds,
         "seeds": seeds,
         "floor": _spread(floor),
+        "linear_floor": _spread(linear_floor),
     }
 
 

@@ -1,0 +1,85 @@
+"""What `activity train recognizer --config FILE` can be told of a benchmark of recorded actions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from activity.errors import ConfigurationError
+from activity.recognition.architectures import NetworkConfig, network_config
+from activity.training.recognizer.config import AugmentationSection, OptimizationSection
+
+
+class BenchmarkConfig(BaseModel):
+    """One recipe on the official split of SBU or NW-UCLA."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["benchmark"]
+    data: Literal["sbu", "nw_ucla"] = Field(description="Which data set `path` is.")
+    path: Path = Field(description="Its .npz archive.")
+    frames: int = Field(24, ge=2, le=1000, description="T: sequences are stretched to so many frames.")
+    source_frames: int = Field(
+        64,
+        ge=2,
+        le=1000,
+        description="Frames to which sequences are brought before a part of them is cropped.",
+    )
+    normalization: Literal["people", "none"] = Field(
+        "people",
+        description="people: the common middle of all people's hips becomes the origin and their torso length the "
+        "unit; none: coordinates as they come, as the paper takes them.",
+    )
+    people: Literal["together", "apart"] = Field(
+        "together",
+        description="together: one segment holds all people (pair_bptubeformer where there are two); apart: each "
+        "person is a segment with the sequence's label, and their answers are averaged.",
+    )
+    padding: Literal["constant", "replicate"] = Field("constant", description="Of the part grids.")
+    network: dict[str, Any] = Field(
+        default_factory=dict, description="architecture and the fields of its configuration."
+    )
+    augmentation: AugmentationSection = Field(default_factory=AugmentationSection)
+    optimization: OptimizationSection = Field(default_factory=OptimizationSection)
+    views: bool = Field(
+        True, description="Average over the mirrored sequence, and over every order of the people."
+    )
+    members: int = Field(1, ge=1, le=32, description="Networks whose probabilities are averaged.")
+    validation_share: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Of the training sequences, kept for early stopping where it is asked for.",
+    )
+    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="One whole measurement for each.")
+    threads: int = Field(1, ge=1, le=256, description="Threads that training uses.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        try:
+            _ = self.network_config(2, "sbu15", 2)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def network_config(self, classes: int, skeleton: str, people: int) -> NetworkConfig:
+        """The network's shape for a data set."""
+        given = dict(self.network)
+        architecture = given.pop("architecture", "bptubeformer")
+        for name in ("classes", "frames", "skeleton", "people"):
+            if name in given:
+                raise ConfigurationError(f"network.{name} follows from the data: leave it out")
+        together = self.people == "together" and people > 1
+        if together and architecture != "pair_bptubeformer":
+            raise ConfigurationError(
+                f"network.architecture: {architecture} reads one person; write people: apart, or take "
+                "pair_bptubeformer"
+            )
+        values = {**given, "classes": classes, "frames": self.frames}
+        if architecture in ("st_tran", "t_tran"):
+            values["skeleton"] = skeleton
+        if architecture == "pair_bptubeformer":
+            values["people"] = people if self.people == "together" else 1
+        return network_config(architecture, values)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from activity.datasets.sequences import ActionSequence
+from activity.structures.layouts import COCO_LAYOUT, SBU_LAYOUT
+from activity.training.recognizer.benchmark import run_benchmark
+from activity.training.recognizer.benchmark_config import BenchmarkConfig
+from activity.training.recognizer.early_stopping import EarlyStopping
+from activity.training.recognizer.samples import SegmentSet, pass_batches
+from activity.training.recognizer.sequences import as_segments, normalize_people, stretch, views_of
+
+
+def write_archive(path: Path) -> Path:
+    """Two interactions that anybody can tell apart: people who stand still, and people whose hands go up."""
+    generator = np.random.default_rng(0)
+    body = generator.random((15, 2)) * [0.2, 1.0] + [0.1, 0.1]
+    skeletons = np.zeros((24, 3, 12, 15, 2), np.float32)
+    for row in range(24):
+        for person in range(2):
+            frames = np.tile(body, (12, 1, 1)) + np.array([0.5 * person, 0])
+            if row % 2:
+                frames[:, [5, 8], 1] -= np.linspace(0, 1, 12)[:, None]
+            skeletons[row, :2, :, :, person] = frames.transpose(2, 0, 1) + generator.normal(
+                scale=0.01, size=(2, 12, 15)
+            )
+    np.savez(path, skeletons=skeletons, labels=np.arange(24) % 2, folds=np.arange(24) % 3 + 1)
+    return path
+
+
+def config(path: Path, **changes: Any) -> BenchmarkConfig:
+    values: dict[str, Any] = {
+        "kind": "benchmark",
+        "data": "sbu",
+        "path": path,
+        "frames": 8,
+        "source_frames": 12,
+        "network": {
+            "architecture": "pair_bptubeformer", "kernel": [4, 3, 3], "stride": [4, 3, 3], "channels": 8, "heads": 2,
+            "part_depth": 1, "body_depth": 1, "velocity": True,
+        },
+        "optimization": {
+            "epochs": 15, "clips_per_batch": 8, "segments_per_clip": 1, "clip_loss": 0, "learning_rate": 0.01,
+            "average_decay": 0.5,
+        },
+        "seeds": [0],
+    }  # fmt: skip
+    return BenchmarkConfig.model_validate({**values, **changes})
+
+
+def test_a_network_learns_what_anybody_can_tell_apart_and_a_second_run_trains_nothing(tmp_path: Path) -> None:
+    settings = config(write_archive(tmp_path / "sbu.npz"))
+    trained: list[str] = []
+    figures = run_benchmark(
+        settings, run_directory=tmp_path / "run", on_epoch=lambda name, *_: trained.append(name)
+    )
+    assert figures["accuracy"]["mean"] == 1
+    assert figures["seeds"][0]["n"] == 24
+    assert len(set(trained)) == 3
+    trained.clear()
+    again = run_benchmark(
+        settings, run_directory=tmp_path / "run", on_epoch=lambda name, *_: trained.append(name)
+    )
+    assert not trained
+    assert again == figures == json.loads((tmp_path / "run" / "results.json").read_text())
+
+
+@pytest.mark.parametrize("architecture", ["bptubeformer", "st_tran", "t_tran"])
+def test_networks_of_one_person_answer_for_each_and_the_answers_are_averaged(
+    tmp_path: Path, architecture: str
+) -> None:
+    network = {"architecture": architecture, "heads": 2}
+    network |= {"width": 16, "depth": 1} if architecture == "t_tran" else {"channels": 8}
+    settings = config(
+        write_archive(tmp_path / "sbu.npz"),
+        people="apart",
+        network=network,
+        optimization={"epochs": 2, "clips_per_batch": 8, "draw": "segments", "segments_per_clip": 2},
+        members=2,
+    )
+    figures = run_benchmark(settings)
+    assert figures["seeds"][0]["n"] == 24
+    assert figures["parameters"] > 0
+
+
+def test_early_stopping_takes_sequences_from_the_training_side(tmp_path: Path) -> None:
+    settings = config(
+        write_archive(tmp_path / "sbu.npz"),
+        optimization={"epochs": 3, "clips_per_batch": 8, "segments_per_clip": 1, "patience": 1},
+    )
+    assert run_benchmark(settings)["seeds"][0]["n"] == 24
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"network": {"architecture": "st_tran"}}, "write people: apart, or take pair_bptubeformer"),
+        ({"network": {"architecture": "pair_bptubeformer", "classes": 8}}, "network.classes follows"),
+        ({"frames": 1}, "greater than or equal to 2"),
+        ({"network": {"architecture": "resnet"}, "people": "apart"}, "expected one of bptubeformer"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        config(tmp_path / "sbu.npz", **changes)
+
+
+def test_the_common_hips_become_the_origin_and_the_torso_the_unit() -> None:
+    positions = np.zeros((3, 2, 15, 2), np.float32)
+    for person, x in enumerate((10, 14)):
+        positions[:, person, [3, 6]] = [x, 20]  # shoulders
+        positions[:, person, [9, 12]] = [x, 24]  # hips, a torso of 4 below
+    normal = normalize_people(positions, SBU_LAYOUT)
+    assert normal[0, 0, 9].tolist() == [-0.5, 0]
+    assert normal[0, 1, 12].tolist() == [0.5, 0]
+    assert normal[0, 1, 3].tolist() == [0.5, -1]
+    assert not normal[:, :, 0].any()  # the head is missing and stays so
+
+
+def test_a_sequence_is_stretched_evenly_and_a_single_frame_is_held() -> None:
+    ramp = np.arange(3, dtype=np.float32)[:, None]
+    assert stretch(ramp, 5)[:, 0].tolist() == [0, 0.5, 1, 1.5, 2]
+    assert stretch(ramp[1:2], 3)[:, 0].tolist() == [1, 1, 1]
+
+
+def test_people_apart_are_segments_of_one_clip() -> None:
+    sequences = [ActionSequence("a", 1, np.ones((4, 2, 15, 2), np.float32))] * 3
+    apart = as_segments(sequences, SBU_LAYOUT, frames=6, normalize=False, apart=True)
+    assert apart.joints.shape == (6, 1, 6, 15, 2)
+    assert [rows.tolist() for rows in apart.clips] == [[0, 1], [2, 3], [4, 5]]
+    together = as_segments(sequences, SBU_LAYOUT, frames=6, normalize=False, apart=False)
+    assert together.joints.shape == (3, 2, 6, 15, 2)
+
+
+def test_two_people_are_seen_in_four_ways() -> None:
+    joints = torch.randn(1, 2, 3, 17, 2, generator=torch.Generator().manual_seed(0))
+    views = views_of(joints, COCO_LAYOUT.flip)
+    assert len(views) == 4
+    torch.testing.assert_close(views[0], joints)
+    torch.testing.assert_close(views[1], joints.flip(1))
+    torch.testing.assert_close(views[2][..., 9, 0], -joints[..., 10, 0])
+
+
+def test_a_pass_takes_every_segment_once() -> None:
+    segments = SegmentSet(
+        torch.arange(7).float().reshape(7, 1, 1, 1, 1),
+        (torch.arange(3), torch.arange(3, 7)),
+        torch.tensor([5, 6]),
+    )
+    batches = list(pass_batches(segments, size=3, generator=torch.Generator().manual_seed(0)))
+    assert [len(batch.labels) for batch in batches] == [3, 3, 1]
+    seen = {int(x): int(y) for b in batches for x, y in zip(b.joints.flatten(), b.labels, strict=True)}
+    assert seen == {0: 5, 1: 5, 2: 5, 3: 6, 4: 6, 5: 6, 6: 6}
+
+
+def test_training_stops_after_its_patience_and_keeps_the_best_weights() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    stopping = EarlyStopping(2)
+    over = []
+    for weight, loss in ((1.0, 0.9), (2.0, 0.5), (3.0, 0.6), (4.0, 0.55)):
+        nn.init.constant_(network.weight, weight)
+        over.append(stopping.is_over(network, loss))
+    assert over == [False, False, False, True]
+    stopping.best(network)
+    assert network.weight.item() == 2
+    assert EarlyStopping(None).is_over(network, 9.0) is False
