@@ -12,11 +12,17 @@ from typing import Annotated
 import typer
 
 import activity
-from activity.cli import benchmark, evaluate, train
+from activity.cli import benchmark, benchmark_api, benchmark_pipeline, corrections, evaluate, thresholds, train
 from activity.cli.analyze import analyze
 from activity.cli.complexity import complexity
 from activity.cli.console import stderr
 from activity.cli.doctor import doctor
+from activity.cli.explain import explain
+from activity.cli.models import models
+from activity.cli.serve import serve
+from activity.cli.submit import submit
+from activity.cli.verify import verify
+from activity.cli.worker import worker
 from activity.errors import ActivityError
 
 app = typer.Typer(
@@ -29,9 +35,19 @@ app = typer.Typer(
 app.command()(analyze)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+benchmark.app.command()(benchmark_api.api)
+benchmark.app.command()(benchmark_pipeline.pipeline)
 app.add_typer(benchmark.app, name="benchmark")
 app.command()(complexity)
+app.command()(explain)
 app.command()(doctor)
+app.command()(serve)
+app.command()(worker)
+app.command()(submit)
+app.command()(verify)
+app.add_typer(corrections.app, name="corrections")
+app.add_typer(thresholds.app, name="thresholds")
+app.command()(models)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -52,6 +54,10 @@ class Storage(Protocol):
 
     def delete(self, key: str) -> None:
         """Delete a file; one that is not there is as good as deleted."""
+        ...
+
+    def remove_leftovers(self, *, older_than_s: float) -> int:
+        """Remove what processes that were killed in the middle of a `put` have left; how many there were."""
         ...
 
     def local_file(self, key: str) -> AbstractContextManager[Path]:
@@ -151,6 +157,18 @@ class FolderStorage:
             except OSError:  # another file lies there, or the folder is gone already
                 return
 
+    def remove_leftovers(self, *, older_than_s: float) -> int:
+        """See `Storage.remove_leftovers`."""
+        removed = 0
+        for path in self._folder.rglob(".part-*"):
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # its `put` has come to its end, or another was faster
+                if time.time() - path.stat().st_mtime > older_than_s:
+                    path.unlink()
+                    removed += 1
+        return removed
+
     @contextmanager
     def local_file(self, key: str) -> Iterator[Path]:
         """See `Storage.local_file`: the file itself."""
@@ -202,6 +220,10 @@ class ObjectStorage:
             self._filesystem.rm_file(self._name(key))
         except FileNotFoundError:
             return
+
+    def remove_leftovers(self, *, older_than_s: float) -> int:  # noqa: ARG002 - the interface's
+        """See `Storage.remove_leftovers`: object storage shows no file before it is whole."""
+        return 0
 
     @contextmanager
     def local_file(self, key: str) -> Iterator[Path]:

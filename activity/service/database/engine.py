@@ -49,6 +49,12 @@ class Database:
             migrate(engine)
         return cls(engine)
 
+    @property
+    def place(self) -> str:
+        """The address of the database, for people: without a password."""
+        url = self.engine.url
+        return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that only reads; what it loaded stays usable after it."""

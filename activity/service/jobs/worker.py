@@ -39,6 +39,9 @@ from activity.service.storage import Storage
 PIPELINE_STEPS: Final = "activity.service.jobs.steps:PipelineSteps"
 _RETENTION_EVERY_S: Final = 3600.0
 _RECONCILE_EVERY_S: Final = 60.0
+_LEFTOVER_AGE_S: Final = 24 * 3600.0
+"""No upload takes so long that its unfinished file could be this old."""
+
 _STOP_GRACE_S: Final = 15
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _log = logging.getLogger("activity.jobs")
@@ -216,6 +219,7 @@ class Worker:
                     finish_job(session, job_id, "failed", problem=problem)
 
     def _sweep(self) -> None:
+        self._storage.remove_leftovers(older_than_s=_LEFTOVER_AGE_S)
         sweep_retention(
             self._database, self._storage, default_retention_days=self._settings.retention.default_days
         )

@@ -14,7 +14,6 @@ from activity.service.database.repository.jobs import get_step_file, get_step_ou
 from activity.service.jobs.worker import Worker
 from tests.service.jobs.conftest import Bench
 
-
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what does not depend on the kind of database."""
 
