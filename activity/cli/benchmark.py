@@ -21,7 +21,8 @@ app = typer.Typer(
 )
 
 
-def _machine() -> dict[str, Any]:
+def machine_facts() -> dict[str, Any]:
+    """What a figure was measured on: platform, processor, cores and versions."""
     packages = ("numpy", "onnxruntime", "torch", "av", "opencv-python-headless", "openpifpaf")
     return {
         "platform": platform.platform(),
@@ -65,7 +66,7 @@ def memory(
     """
     from activity.evaluation.memory import peak_memory  # noqa: PLC0415  (keeps --help fast)
 
-    machine = _machine()
+    machine = machine_facts()
     with stderr.status(f"analysing {short_s:g} s and {long_s:g} s of video"):
         short, long = peak_memory(clip, short_s=short_s, long_s=long_s)
     ratio = long.peak_mib / short.peak_mib
@@ -91,3 +92,52 @@ def memory(
         )
     stdout.print(table)
     stdout.print(f"long / short: {ratio:.3f}")
+
+
+@app.command()
+def recognizer(
+    threads: Annotated[int, typer.Option(min=1, help="Threads of every form.")] = 2,
+    turns: Annotated[int, typer.Option(min=1, help="Rounds in which the forms take turns.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Segments a second of every recogniser, as torch runs it and fused, at batch 1 and 64.
+
+    Our fastest exact form is held against ST-Tran as torch runs it, in the same run, and every form against the
+    fp32 peak of a large matrix product.
+
+    Example:
+
+    activity benchmark recognizer --json
+    """
+    from activity.evaluation.speed import benchmark_recognizer  # noqa: PLC0415  (keeps --help fast)
+
+    machine = machine_facts()
+    with stderr.status("building the networks") as status:
+        figures = benchmark_recognizer(
+            threads=threads, turns=turns, on_progress=lambda stage, _done, _total: status.update(stage)
+        )
+    if as_json:
+        print_json({**figures, "machine": machine})
+        return
+    table = Table(box=None)
+    table.add_column("model")
+    table.add_column("form")
+    for batch in figures["ratios"]:
+        table.add_column(f"batch {batch}: segments/s", justify="right")
+        table.add_column("of the peak", justify="right")
+    for entry in figures["models"]:
+        cells = [
+            text
+            for speeds in entry["batches"].values()
+            for text in (f"{speeds['segments_per_s']:,.0f}", f"{speeds['share_of_peak']:.0%}")
+        ]
+        table.add_row(entry["name"], entry["form"], *cells)
+    stdout.print(table)
+    stdout.print(f"fp32 peak of {threads} threads: {figures['peak_gflops']:.0f} GFLOP/s", highlight=False)
+    for batch, ratios in figures["ratios"].items():
+        stdout.print(
+            f"batch {batch}: BPT-V2 ({ratios['best_form']}) answers {ratios['st_tran_t60']['ratio']:.1f} times as many "
+            f"segments as ST-Tran T=60, {ratios['st_tran_t24']['ratio']:.1f} times as many as ST-Tran T=24",
+            highlight=False,
+        )
+    stderr.print(figures["note"], highlight=False)

@@ -72,12 +72,18 @@ def measure_complexity(name: str, network: nn.Module, *, frames: int) -> ModelCo
         ConfigurationError: If `thop` is not installed.
     """
     network = copy.deepcopy(network).eval()  # thop leaves buffers and hooks behind
-    segment = torch.zeros(1, 5, 2, frames, 3, 3)
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    counted = count_macs(network, frames=frames)
+    macs, thop_parameters = _thop_profile(network, torch.zeros(1, 5, 2, frames, 3, 3))
+    return ModelComplexity(name, parameters, thop_parameters, macs, counted)
+
+
+def count_macs(network: nn.Module, *, frames: int) -> int:
+    """Half of the operations that torch's FLOP counter sees for one segment of `frames` frames."""
+    segment = torch.zeros(1, 5, 2, frames, 3, 3)
     with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(segment)
-    macs, thop_parameters = _thop_profile(network, segment)
-    return ModelComplexity(name, parameters, thop_parameters, macs, counter.get_total_flops() // 2)
+    return int(counter.get_total_flops()) // 2
 
 
 def measure_reference_models(

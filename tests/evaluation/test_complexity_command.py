@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -27,7 +28,7 @@ def _report(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_json_is_one_object_on_stdout_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    complexity(json=True)
+    complexity(json=True, speed=False)
     printed = capsys.readouterr()
     assert json.loads(printed.out) == REPORT
     assert printed.out.count("\n") == 1
@@ -35,9 +36,27 @@ def test_json_is_one_object_on_stdout_and_nothing_else(capsys: pytest.CaptureFix
 
 
 def test_people_see_a_table_and_what_the_papers_ratio_compares(capsys: pytest.CaptureFixture[str]) -> None:
-    complexity(json=False)
+    complexity(json=False, speed=False)
     printed = capsys.readouterr()
     assert printed.out == ""
     for text in ("BPT-V2", "4,922,733", "30,503,808", "30,646,656"):
         assert text in printed.err
     assert "compares BPT-V2 at T=24 with ST-Tran at T=60" in " ".join(printed.err.split())
+
+
+def test_speeds_stand_beside_the_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("activity.evaluation.complexity.REFERENCE_MODELS", (("BPT-V2 (2,3,3) T=24", None),))
+    monkeypatch.setattr(
+        "activity.evaluation.complexity.complexity_report",
+        lambda: copy.deepcopy(REPORT),
+    )
+    monkeypatch.setattr(
+        "activity.evaluation.speed.reference_speeds", lambda _config: {"eager": 774.0, "fused": 1326.0}
+    )
+    complexity(json=True)
+    (model,) = json.loads(capsys.readouterr().out)["models"]
+    assert model["cpu_segments_per_s"] == {"eager": 774.0, "fused": 1326.0}
+    complexity(json=False)
+    assert "1,326" in capsys.readouterr().err
