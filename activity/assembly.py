@@ -38,8 +38,15 @@ _WHY_OPENPIFPAF: Final = "Chosen by the user. Our own OpenPifPaf checkpoint has 
 class Tracker(Protocol):
     """What the pipeline asks of a tracker."""
 
-    def update(self, *, frame_index: int, time_s: float, poses: Poses) -> npt.NDArray[np.int64]:
-        """Take the poses of the next frame; returns their track ids [P], 0 while unconfirmed."""
+    def update(
+        self,
+        *,
+        frame_index: int,
+        time_s: float,
+        poses: Poses,
+        image: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.int64]:
+        """Take the poses of the next frame [H, W, 3], RGB; returns their track ids [P], 0 while unconfirmed."""
         ...
 
     def finish(self) -> list[Track]:

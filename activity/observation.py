@@ -122,7 +122,7 @@ def observe_clip(
             with clock("pose"):
                 poses = networks.estimator.estimate(frame.image, detections)
             with clock("track"):
-                tracker.update(frame_index=frame.index, time_s=frame.time_s, poses=poses)
+                tracker.update(frame_index=frame.index, time_s=frame.time_s, poses=poses, image=frame.image)
             found = detections.of(WEAPON_LABEL)
             if len(found):
                 weapons.append((frame.index, frame.time_s, found))

@@ -61,7 +61,14 @@ class ByteTrackPoseTracker:
         self._histories: dict[int, TrackHistory] = {}
         self._ended = False
 
-    def update(self, *, frame_index: int, time_s: float, poses: Poses) -> npt.NDArray[np.int64]:
+    def update(
+        self,
+        *,
+        frame_index: int,
+        time_s: float,
+        poses: Poses,
+        image: npt.NDArray[np.uint8] | None = None,  # noqa: ARG002 - it sees boxes alone
+    ) -> npt.NDArray[np.int64]:
         """Take in the people of the next frame; arguments, result and errors as of `PoseTracker.update`."""
         if self._ended:
             raise StructureError("expected no frame after finish(); make a new tracker for a new clip")

@@ -40,6 +40,16 @@ class TrackHistory:
         self._frames[self._length] = frame_index
         self._length += 1
 
+    def extend(self, later: TrackHistory) -> None:
+        """Add all observations of another history, which begins after this one ends."""
+        while self._length + len(later) > len(self._rows):
+            self._resize(2 * len(self._rows))
+        end = self._length + len(later)
+        self._rows[self._length : end] = later._rows[: len(later)]
+        self._times_s[self._length : end] = later._times_s[: len(later)]
+        self._frames[self._length : end] = later._frames[: len(later)]
+        self._length = end
+
     def compact(self) -> None:
         """Give back the rows that were kept ready for more."""
         self._resize(self._length)

@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from activity.errors import ConfigurationError, StructureError
-from activity.structures import Poses, Track
+from activity.structures import Poses, Track, box_iou
+from activity.tracking.appearance import describe_people
 from activity.tracking.history import FrameOrder, TrackHistory
 from activity.tracking.motion import BoxMotion
-from activity.tracking.similarity import assign, person_similarity
+from activity.tracking.person import FollowedPerson, dress_factor
+from activity.tracking.reentry import find_returned
+from activity.tracking.similarity import are_alone, assign, box_containment, person_similarity
 
 _DUPLICATE: Final = 0.7
+_INSIDE: Final = 0.8
+"""A pose whose box lies this far inside another's, or holds it, starts nobody: it may be both in one box."""
 _SIZE_RATIO: Final = 0.6
-
-
-@dataclass(slots=True)
-class _Person:
-    """Someone who is followed.
-
-    Attributes:
-        motion: Where the person is expected.
-        keypoints: [17, 3], as last seen.
-        seen_box: [4], as last seen.
-        seen_s: When last seen.
-        hits: In how many frames seen.
-        track_id: 0 until confirmed.
-    """
-
-    motion: BoxMotion
-    keypoints: npt.NDArray[np.float32]
-    seen_box: npt.NDArray[np.float32]
-    seen_s: float
-    hits: int = 1
-    track_id: int = 0
-    history: TrackHistory = field(default_factory=TrackHistory)
-
-    def expected_keypoints(self) -> npt.NDArray[np.float64]:
-        """[17, 3], the last pose moved and scaled to where the person is expected."""
-        expected = self.keypoints.astype(np.float64)
-        x0, y0, x1, y1 = self.motion.box
-        a0, b0, a1, b1 = (float(value) for value in self.seen_box)
-        scale = (y1 - y0) / max(b1 - b0, 1.0)
-        expected[:, 0] = (x0 + x1) / 2 + (expected[:, 0] - (a0 + a1) / 2) * scale
-        expected[:, 1] = (y0 + y1) / 2 + (expected[:, 1] - (b0 + b1) / 2) * scale
-        return expected
+_SAME_BOX_IOU: Final = 0.5  # from here on boxes may be assigned whatever the poses say
 
 
 class PoseTracker:
@@ -62,14 +35,17 @@ class PoseTracker:
     3. strong poses still left to people out of sight for a while, by distance from where they are
        expected, as far as the motion model's own uncertainty allows.
 
-    A strong pose that remains starts a new person, unless it doubles one that was just assigned. A person
-    is confirmed, and gets an id, after `confirm_hits` frames; the frames before then belong to the track
-    too, although `update` said 0 for them. In a clip of fewer frames than that, the clip's length is
-    enough. Who is not confirmed is dropped. Nothing is shared between two trackers.
+    Where pictures are given, similarities fall where clothes differ in colour: people who cross are told apart by
+    it. A strong pose that remains starts a new person, unless it doubles one that was just assigned, or one box
+    holds the other. A person is confirmed, and gets an id, after `confirm_hits` frames (the clip's length where that
+    is less): the id of a person out of sight who was dressed alike, see `find_returned`, or a new one. The frames
+    before then belong to the track too, although `update` said 0 for them. Who is not confirmed is dropped. Nothing
+    is shared between two trackers.
 
     Args:
         frame_rate_hz: Nominal rate at which frames come; the times given with them are what counts.
-        max_gap_s: How long a person may be unseen and keep the id.
+        max_gap_s: How long a person may be unseen and keep the id, by place alone.
+        reentry_s: The same, where the clothes are known again.
         confirm_hits: Frames in which a person must be seen.
         high_score: Least score of a pose that can start a person.
         low_score: Least score of a pose that can continue one.
@@ -87,10 +63,11 @@ class PoseTracker:
         *,
         frame_rate_hz: float,
         max_gap_s: float = 1.2,
+        reentry_s: float = 4.0,
         confirm_hits: int = 3,
         high_score: float = 0.2,
         low_score: float = 0.08,
-        pose_weight: float = 0.8,
+        pose_weight: float = 0.6,
         least_similarity: float = 0.2,
         weak_similarity: float = 0.35,
         coasting_s: float = 0.6,
@@ -98,6 +75,7 @@ class PoseTracker:
         for name, value, low, high in (
             ("frame_rate_hz", frame_rate_hz, 1e-6, 1e6),
             ("max_gap_s", max_gap_s, 0, 3600),
+            ("reentry_s", reentry_s, 0, 3600),
             ("confirm_hits", confirm_hits, 1, 1e6),
             ("high_score", high_score, 0, 1),
             ("low_score", low_score, 0, high_score),
@@ -109,25 +87,35 @@ class PoseTracker:
             if not low <= value <= high:
                 raise ConfigurationError(f"{name}: expected {low} to {high}, got {value}")
         self._period_s = 1 / frame_rate_hz
-        self._max_gap_s = max_gap_s
+        self._max_gap_s, self._reentry_s = max_gap_s, reentry_s
         self._confirm_hits = confirm_hits
         self._high_score, self._low_score = high_score, low_score
         self._pose_weight, self._least_similarity = pose_weight, least_similarity
         self._weak_similarity = weak_similarity
         self._coasting_s = coasting_s
         self._order = FrameOrder()
-        self._people: list[_Person] = []
+        self._people: list[FollowedPerson] = []
+        self._absent: list[FollowedPerson] = []
         self._finished: list[tuple[int, TrackHistory]] = []
         self._next_id = 1
         self._ended = False
 
-    def update(self, *, frame_index: int, time_s: float, poses: Poses) -> npt.NDArray[np.int64]:
+    def update(
+        self,
+        *,
+        frame_index: int,
+        time_s: float,
+        poses: Poses,
+        image: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.int64]:
         """Take in the people of the next frame.
 
         Args:
             frame_index: Index of the decoded frame; must increase.
             time_s: Its time in seconds; must increase.
             poses: The P people seen in it.
+            image: The frame, [H, W, 3] uint8, RGB, in whose pixels the poses are; without it people are not told
+                apart by their clothes.
 
         Returns:
             [P] track ids in the order of `poses`, from 1; 0 for a person not (yet) confirmed.
@@ -143,14 +131,15 @@ class PoseTracker:
             person.motion.predict(
                 elapsed_s, unseen=time_s - person.seen_s > 1.5 * max(elapsed_s, self._period_s)
             )
-        owners = self._assign(poses, time_s)
+        dress = describe_people(image, poses, self._low_score)
+        owners = self._assign(poses, dress, time_s)
+        alone = dict(zip(owners, are_alone(poses.boxes[list(owners)]).tolist(), strict=True))
         ids = np.zeros(len(poses), np.int64)
         for index, person in owners.items():
-            person.keypoints, person.seen_box = poses.keypoints[index], poses.boxes[index]
-            person.seen_s = time_s
             person.history.append(frame_index, time_s, poses, index)
-            person.hits = len(person.history)
-            if person.track_id == 0 and person.hits >= self._confirm_hits:
+            if dress[index].any():
+                person.dress(dress[index], alone=alone[index])
+            if person.track_id == 0 and len(person.history) >= self._confirm_hits:
                 self._confirm(person)
             ids[index] = person.track_id
         return ids
@@ -162,57 +151,75 @@ class PoseTracker:
             The tracks of everyone confirmed, in order of their ids.
         """
         self._ended = True
-        for person in self._people:
-            if person.track_id == 0 and person.hits >= min(self._confirm_hits, self._order.frames):
+        for person in list(self._people):
+            if person.track_id == 0 and len(person.history) >= min(self._confirm_hits, self._order.frames):
                 self._confirm(person)
+        for person in self._people + self._absent:
             self._put_away(person)
-        self._people = []
+        self._people, self._absent = [], []
         return [
             history.to_track(track_id)
             for track_id, history in sorted(self._finished, key=lambda pair: pair[0])
         ]
 
-    def _assign(self, poses: Poses, time_s: float) -> dict[int, _Person]:
+    def _assign(
+        self, poses: Poses, dress: npt.NDArray[np.float32], time_s: float
+    ) -> dict[int, FollowedPerson]:
         """Who each pose is: index of the pose to the person, known or new."""
-        owners: dict[int, _Person] = {}
+        owners: dict[int, FollowedPerson] = {}
         strong = [int(i) for i in np.flatnonzero(poses.scores >= self._high_score)]
         weak = [
             int(i)
             for i in np.flatnonzero((poses.scores < self._high_score) & (poses.scores >= self._low_score))
         ]
-        self._match(poses, strong, owners, least=self._least_similarity)
-        self._match(poses, weak, owners, least=self._weak_similarity)
-        self._match_by_distance(poses, strong, owners)
+        self._match(poses, dress, strong, owners, least=self._least_similarity)
+        self._match(poses, dress, weak, owners, least=self._weak_similarity)
+        self._match_by_distance(poses, dress, strong, owners)
         for index, person in owners.items():
-            person.motion.correct(poses.boxes[index])
+            person.see(poses.boxes[index], poses.keypoints[index], time_s=time_s)
         for index in strong:
             if index not in owners and not self._doubles(poses, index, owners):
                 owners[index] = self._begin(poses, index, time_s)
         return owners
 
     def _match(
-        self, poses: Poses, candidates: list[int], owners: dict[int, _Person], *, least: float
+        self,
+        poses: Poses,
+        dress: npt.NDArray[np.float32],
+        candidates: list[int],
+        owners: dict[int, FollowedPerson],
+        *,
+        least: float,
     ) -> None:
-        """Assign free candidates to free people by box and pose."""
+        """Assign free candidates to free people by box, pose and clothes."""
         free = self._without(owners)
         indices = [index for index in candidates if index not in owners]
         if not free or not indices:
             return
+        boxes = np.stack([person.motion.box for person in free])
         similarity = person_similarity(
-            np.stack([person.motion.box for person in free]),
+            boxes,
             np.stack([person.expected_keypoints() for person in free]),
             poses.boxes[indices],
             poses.keypoints[indices],
             pose_weight=self._pose_weight,
         )
-        for row, column in assign(similarity, least=least):
+        possible = (similarity >= least) | (box_iou(boxes, poses.boxes[indices]) >= _SAME_BOX_IOU)
+        similarity = np.where(possible, similarity * dress_factor(free, dress[indices]), 0)
+        for row, column in assign(similarity, least=1e-6):
             owners[indices[column]] = free[row]
 
-    def _without(self, owners: dict[int, _Person]) -> list[_Person]:
+    def _without(self, owners: dict[int, FollowedPerson]) -> list[FollowedPerson]:
         taken = {id(person) for person in owners.values()}
         return [person for person in self._people if id(person) not in taken]
 
-    def _match_by_distance(self, poses: Poses, candidates: list[int], owners: dict[int, _Person]) -> None:
+    def _match_by_distance(
+        self,
+        poses: Poses,
+        dress: npt.NDArray[np.float32],
+        candidates: list[int],
+        owners: dict[int, FollowedPerson],
+    ) -> None:
         """Assign free candidates to free people near enough to where they are expected, and as large."""
         free = [person for person in self._without(owners) if person.track_id]
         indices = [index for index in candidates if index not in owners]
@@ -227,11 +234,11 @@ class PoseTracker:
                 ratio = min(height, box[3] - box[1]) / max(height, box[3] - box[1], 1e-9)
                 if ratio >= _SIZE_RATIO:
                     closeness[row, column] = max(0.0, 1 - distance / reach)
-        for row, column in assign(closeness, least=1e-6):
+        for row, column in assign(closeness * dress_factor(free, dress[indices]), least=1e-6):
             owners[indices[column]] = free[row]
 
-    def _doubles(self, poses: Poses, index: int, owners: dict[int, _Person]) -> bool:
-        """Whether a pose is a second copy of one that already has an owner."""
+    def _doubles(self, poses: Poses, index: int, owners: dict[int, FollowedPerson]) -> bool:
+        """Whether a pose is a second copy of one that already has an owner, or one's box holds the other's."""
         others = list(owners)
         if not others:
             return False
@@ -243,35 +250,52 @@ class PoseTracker:
             poses.keypoints[others],
             pose_weight=self._pose_weight,
         )
-        return bool(similarity.max() >= _DUPLICATE)
+        return bool(
+            similarity.max() >= _DUPLICATE
+            or box_containment(poses.boxes[index], poses.boxes[others]).max() >= _INSIDE
+        )
 
-    def _begin(self, poses: Poses, index: int, time_s: float) -> _Person:
+    def _begin(self, poses: Poses, index: int, time_s: float) -> FollowedPerson:
         box = poses.boxes[index]
-        person = _Person(
+        person = FollowedPerson(
             motion=BoxMotion(box, coasting_s=self._coasting_s),
             keypoints=poses.keypoints[index],
             seen_box=box,
             seen_s=time_s,
+            first_s=time_s,
+            appearance=np.zeros(0, np.float32),
         )
         self._people.append(person)
         return person
 
-    def _confirm(self, person: _Person) -> None:
-        person.track_id = self._next_id
-        self._next_id += 1
+    def _confirm(self, person: FollowedPerson) -> None:
+        """Give a person an id: that of one who was out of sight, or a new one."""
+        absent = self._absent + [other for other in self._people if other.track_id]
+        known = find_returned(person, absent, longest_s=self._reentry_s)
+        if known is None:
+            person.track_id = self._next_id
+            self._next_id += 1
+            return
+        known.history.extend(person.history)
+        person.track_id, person.history = known.track_id, known.history
+        for group in (self._absent, self._people):
+            group[:] = [other for other in group if other is not known]
 
     def _forget(self, time_s: float) -> None:
-        """Let go of people unseen for too long: of the unconfirmed sooner, in two frames."""
+        """Look no longer for people unseen for too long: for the unconfirmed sooner, in two frames."""
         kept = []
         for person in self._people:
             gap_s = self._max_gap_s if person.track_id else min(self._max_gap_s, 2.5 * self._period_s)
             if time_s - person.seen_s <= gap_s + 1e-9:
                 kept.append(person)
-            else:
-                self._put_away(person)
+            elif person.track_id:
+                self._absent.append(person)
         self._people = kept
+        for person in [other for other in self._absent if time_s - other.seen_s > self._reentry_s + 1e-9]:
+            self._put_away(person)
+            self._absent = [other for other in self._absent if other is not person]
 
-    def _put_away(self, person: _Person) -> None:
+    def _put_away(self, person: FollowedPerson) -> None:
         if person.track_id:
             person.history.compact()
             self._finished.append((person.track_id, person.history))

@@ -46,12 +46,26 @@ def test_without_a_common_joint_there_is_no_likeness() -> None:
 
 
 def test_the_pose_counts_less_where_few_joints_are_common() -> None:
-    # boxes overlap by 1/3; the poses are one; 4 of the 8 joints for full trust: a weight of 0.5 * 0.5
+    # boxes overlap by 1/3; the poses are one; 2 joints of confidence 1 are half of what full trust takes
     boxes, others = np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 0, 3, 2]])
     few = pose()
-    few[0, 4:, 2] = 0
+    few[0, 2:, 2] = 0
     similarity = person_similarity(boxes, few, others, pose(), pose_weight=0.5)
     assert similarity.item() == pytest.approx(0.75 / 3 + 0.25)
+
+
+def test_unsure_joints_say_less_than_sure_ones() -> None:
+    # 17 joints at the geometric mean sqrt(0.04 * 1) = 0.2 weigh 3.4 of 4; at 0.5 they have their whole say
+    boxes, others = np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 0, 3, 2]])
+    unsure, sure = pose(), pose()
+    unsure[..., 2], sure[..., 2] = 0.04, 0.25
+    weight = 0.5 * 3.4 / 4
+    assert person_similarity(boxes, unsure, others, pose(), pose_weight=0.5).item() == pytest.approx(
+        (1 - weight) / 3 + weight
+    )
+    assert person_similarity(boxes, sure, others, pose(), pose_weight=0.5).item() == pytest.approx(
+        0.5 / 3 + 0.5
+    )
 
 
 def test_the_pose_tells_apart_two_people_in_one_box() -> None:
