@@ -16,6 +16,7 @@ from activity.training.fire import trainer
 from activity.training.fire.augmentation import UNKNOWN, Sprites, make_training_picture
 from activity.training.fire.calibration import fit_platt
 from activity.training.fire.config import FireConfig
+from activity.training.fire.draws import training_pools
 from activity.training.fire.duplicates import group_scenes
 from activity.training.fire.export import export_fire
 from activity.training.fire.flames import cut_sprites, draw_flames, draw_lamp, flame_coloured, lay_over
@@ -223,7 +224,7 @@ def test_exported_file_says_what_torch_says(
 
 def test_kind_without_pictures_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="'clips' has no pictures; known are"):
-        trainer.training_pools(config(), [picture(burns=True), picture(burns=False, boxes=NOWHERE)])
+        training_pools(config(), [picture(burns=True), picture(burns=False, boxes=NOWHERE)])
 
 
 @pytest.mark.slow

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +18,11 @@ from torch import Tensor
 
 from activity.errors import ConfigurationError
 from activity.networks.yolox import load_onnx_weights
-from activity.training.fire.augmentation import CELL, Sprites, TrainingPicture, make_training_picture
+from activity.training.fire.augmentation import CELL, TrainingPicture
 from activity.training.fire.calibration import fit_platt
 from activity.training.fire.config import FireConfig
+from activity.training.fire.draws import Pools, draw_picture, training_pools
 from activity.training.fire.export import export_fire
-from activity.training.fire.flames import cut_sprites
 from activity.training.fire.loss import FireLoss, fire_loss
 from activity.training.fire.networks import CSIS_SIDE, FireActivationNetwork, FireDetectionNet
 from activity.training.fire.pictures import (
@@ -32,17 +32,18 @@ from activity.training.fire.pictures import (
     read_people,
     read_rendered,
 )
+from activity.training.fire.validation import validate_fire
 
 LOG = logging.getLogger(__name__)
 THRESHOLD: Final = 0.5
 _PEOPLE: Final = 250  # photographs from each folder
-_SPRITES_A_CLUSTER: Final = 6
-_OVERLAYS: Final = {"composite": "flames", "distractor": "lures"}
 Network = FireActivationNetwork | FireDetectionNet
 
 
 def train(config: FireConfig, *, run_directory: Path) -> Path:
     """Train, or go on training where `run_directory` holds a state, and write the calibrated checkpoint.
+
+    What it reaches on the held-out scenes is written to `validation.json` in `run_directory`.
 
     Raises:
         DatasetError: If a collection is missing or damaged.
@@ -71,7 +72,11 @@ def train(config: FireConfig, *, run_directory: Path) -> Path:
             if run.steps_done % config.save_every == 0:
                 run.save()
     run.save()
-    return write_checkpoint(run.averaged, config, pictures)
+    checkpoint = write_checkpoint(run.averaged, config, pictures)
+    figures = validate_fire(checkpoint, pictures, threads=config.threads)
+    LOG.info("held out: %s", figures)
+    (run_directory / "validation.json").write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    return checkpoint
 
 
 def write_checkpoint(network: Network, config: FireConfig, pictures: Sequence[FirePicture]) -> Path:
@@ -118,63 +123,6 @@ def check_canvases(config: FireConfig) -> None:
                 f"canvases: expected multiples of 32, {CSIS_SIDE}x{CSIS_SIDE} for fire_detection_net, "
                 f"got {size[0]}x{size[1]}"
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Pools:
-    """What training pictures are drawn from.
-
-    Attributes:
-        clusters: For every kind with a share, the pictures of each shot.
-        sprites: What can be laid over them.
-    """
-
-    clusters: dict[str, list[list[FirePicture]]]
-    sprites: Sprites
-
-
-def training_pools(config: FireConfig, pictures: Sequence[FirePicture]) -> Pools:
-    """Sort the training pictures by kind and shot, and cut the sprites out of them.
-
-    Raises:
-        ConfigurationError: If a share names no kind of picture, or one without any.
-    """
-    own = [picture for picture in pictures if not picture.held_out]
-    quiet = [p for p in own if not p.burns and p.origin in ("no_fire", "clips", "rendered_quiet", "people")]
-    clusters = {}
-    for kind, share in config.shares.items():
-        chosen = quiet if kind in _OVERLAYS else [p for p in own if p.origin == kind]
-        if share > 0 and not chosen:
-            known = sorted({p.origin for p in own} | set(_OVERLAYS))
-            raise ConfigurationError(f"shares: {kind!r} has no pictures; known are {known}")
-        if share > 0:
-            clusters[kind] = _by_cluster(chosen)
-    flames = [
-        sprite
-        for shots in _by_cluster([p for p in own if p.origin == "fire"])
-        for sprite in _some([s for p in shots for s in cut_sprites(p.image, boxes=p.boxes)])
-    ]
-    lures = [s for p in own if p.origin == "no_fire" for s in cut_sprites(p.image, boxes=None)]
-    LOG.info("%d flames and %d lures to lay over pictures", len(flames), len(lures))
-    return Pools(clusters, Sprites(flames, lures))
-
-
-def draw_picture(
-    pools: Pools, config: FireConfig, random: np.random.Generator, *, size: tuple[int, int]
-) -> TrainingPicture:
-    """Draw a kind by its share, a shot of it, and a picture of that."""
-    kinds = sorted(pools.clusters)
-    shares = np.array([config.shares[kind] for kind in kinds])
-    kind = kinds[random.choice(len(kinds), p=shares / shares.sum())]
-    shots = pools.clusters[kind]
-    shot = shots[random.integers(len(shots))]
-    return make_training_picture(
-        shot[random.integers(len(shot))],
-        sprites=pools.sprites,
-        overlay=_OVERLAYS.get(kind),
-        size=size,
-        random=random,
-    )
 
 
 def logit_of(network: Network, picture: FirePicture, config: FireConfig) -> float:
@@ -315,14 +263,3 @@ def _make_optimizer(network: Network, config: FireConfig) -> torch.optim.Optimiz
             decay = 0.0 if is_bias else config.weight_decay
             own.append({"params": parameters, "peak_rate": rate, "weight_decay": decay})
     return torch.optim.AdamW(own, lr=config.learning_rate, betas=(0.9, 0.99))
-
-
-def _by_cluster(pictures: Sequence[FirePicture]) -> list[list[FirePicture]]:
-    clusters: dict[str, list[FirePicture]] = {}
-    for picture in pictures:
-        clusters.setdefault(picture.cluster, []).append(picture)
-    return list(clusters.values())
-
-
-def _some(sprites: list[Any]) -> list[Any]:
-    return sprites[:: max(1, len(sprites) // _SPRITES_A_CLUSTER)][:_SPRITES_A_CLUSTER]
