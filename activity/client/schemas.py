@@ -410,7 +410,7 @@ class KeypointSequence(_Request):
     """One person through time."""
 
     frame_rate_hz: float = Field(
-        gt=0, le=240, allow_inf_nan=False, description="Frames a second.", examples=[12.0]
+        ge=0.1, le=240, allow_inf_nan=False, description="Frames a second.", examples=[12.0]
     )
     keypoints: list[Person | None] = Field(
         min_length=1,

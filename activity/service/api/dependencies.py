@@ -14,8 +14,8 @@ from activity.service.security.gate import Actor, require
 EXAMPLE_ID = "0193a5c1f2de8f0a4c1b7e6d5a493827"
 
 
-def service_of(request: Request) -> Service:
-    """The opened service behind a request."""
+async def service_of(request: Request) -> Service:
+    """The opened service behind a request; a coroutine, since plain functions are sent to a thread."""
     service: Service = request.app.state.service
     return service
 

@@ -57,9 +57,9 @@ def _complete(operation: dict[str, Any]) -> None:
         own = answers.get(str(status))
         if own is None or "application/json" in own.get("content", {}):
             answers[str(status)] = problems(status)[status]
-    for status in ("429", "503"):
-        if status in answers:
-            answers[status]["headers"] = {
+    for slow in ("429", "503"):
+        if slow in answers:
+            answers[slow]["headers"] = {
                 "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
             }
     operation["responses"] = dict(sorted(answers.items()))

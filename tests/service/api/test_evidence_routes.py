@@ -76,7 +76,7 @@ def test_a_review_over_http_writes_what_is_told_of_it(open_api: Any) -> None:
 
 def test_dead_letters_are_listed_and_revived(open_api: Any) -> None:
     api = open_api(
-        alerts=FILE_ALERTS | {"routes": [{"sinks": ["file"], "on": "raised"}]},
+        alerts=FILE_ALERTS | {"routes": [{"sinks": ["file"], "when": "raised"}]},
     )
     _, incidents = api.finished_job(alerts=2)
     with api.service.database.write() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from traceback import format_exception_only
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from activity.recognition.recognizer import Recognizer
 from activity.service.api import create_app
@@ -47,6 +50,7 @@ def examine(api: Api, network: Recognizer, *, examples: int) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     credentials = {"Authorization": f"Bearer {api.keys['admin']}"}
     statuses: dict[str, set[int]] = {}
+    broken: list[str] = []
     for result in schema.get_all_operations():
         operation = result.ok()
 
@@ -66,9 +70,15 @@ def examine(api: Api, network: Recognizer, *, examples: int) -> None:
             response = case.call(headers=credentials)
             statuses.setdefault(case.operation.label, set()).add(response.status_code)
             assert response.status_code < 500, response.text
-            case.validate_response(response, headers=credentials)
+            # bytes at random are no video, whatever the document says of their form
+            excluded = [positive_data_acceptance] if case.path == "/v1/clips" else []
+            case.validate_response(response, headers=credentials, excluded_checks=excluded)
 
-        attempt()
+        try:
+            attempt()
+        except (AssertionError, FailureGroup) as error:
+            broken.append("".join(format_exception_only(error)))
+    assert not broken, "\n".join(broken)
     assert len(statuses) >= OPERATIONS, sorted(statuses)
     succeeded = {label for label, seen in statuses.items() if any(status < 300 for status in seen)}
     assert len(succeeded) > 0.6 * len(statuses), {k: v for k, v in statuses.items() if k not in succeeded}
