@@ -140,7 +140,7 @@ class RecognitionSettings(Section):
 class FireSettings(Section):
     """The network that looks for fire."""
 
-    enabled: bool = Field(False, description="Look for fire at all.")
+    enabled: bool = Field(True, description="Look for fire at all.")
     checkpoint: Path | None = Field(
         None, description="A fire classifier (.onnx); null takes the embedded one."
     )
