@@ -22,7 +22,7 @@ RAISED = "raised"
 
 def plan_raised(session: Session, incident: Incident, settings: AlertSettings) -> list[Delivery]:
     """Write the messages of a new incident into the outbox, each once however often this is called."""
-    return _plan(session, incident, RAISED, targets(session, incident, settings, on=("raised",)))
+    return _plan(session, incident, RAISED, targets(session, incident, settings, when=("raised",)))
 
 
 def on_incidents(settings: AlertSettings) -> Callable[[Session, Sequence[Incident]], None]:
@@ -46,7 +46,7 @@ def plan_review(
     told = set(session.scalars(select(Delivery.sink).where(Delivery.incident_id == incident.id)))
     wanted = told
     if not is_withdrawal(incident, review):
-        wanted = told | set(targets(session, incident, settings, on=("raised", "confirmed")))
+        wanted = told | set(targets(session, incident, settings, when=("raised", "confirmed")))
     return _plan(session, incident, f"review:{review.id}", sorted(wanted))
 
 
@@ -55,7 +55,7 @@ def targets(
     incident: Incident,
     settings: AlertSettings,
     *,
-    on: Sequence[Literal["raised", "confirmed"]],
+    when: Sequence[Literal["raised", "confirmed"]],
 ) -> list[str]:
     """Names of the sinks that routes and webhooks give this incident to."""
     label = incident.label_corrected or incident.label
@@ -63,12 +63,12 @@ def targets(
     cameras = () if camera is None else (camera.id, camera.name)
     found: dict[str, None] = {}
     for route in settings.routes:
-        if route.on in on and route.matches(
+        if route.when in when and route.matches(
             agency=incident.agency, severity=incident.severity, label=label, cameras=cameras
         ):
             for name in route.sinks:
                 found.update(dict.fromkeys(key for key, _ in receivers(name, settings.sinks[name])))
-    if settings.webhooks_on in on:
+    if settings.webhooks_when in when:
         for webhook in active_webhooks(session):
             if (not webhook.agencies or incident.agency in webhook.agencies) and (
                 not webhook.severities or incident.severity in webhook.severities
@@ -126,7 +126,9 @@ def claim(session: Session, *, limit: int, lease_s: float, skip_sinks: Sequence[
         .with_for_update(skip_locked=True)  # SQLite ignores it: there, one writer works at a time
     )
     claimed: list[Delivery] = []
-    while rows := session.scalars(due.limit(limit - len(claimed))).all():
+    while rows := session.scalars(
+        due.where(Delivery.id.not_in([row.id for row in claimed])).limit(limit - len(claimed))
+    ).all():
         for delivery in rows:
             if session.scalar(
                 select(later.id)
@@ -223,7 +225,7 @@ def retry_delivery(session: Session, delivery_id: str) -> Delivery | None:
 
 
 def messages_before(session: Session, delivery: Delivery) -> Iterator[Delivery]:
-    """Earlier messages to the same sink that it has, or may have: a withdrawn one that was tried may have arrived."""
+    """Earlier messages to the same sink that it has, or may have: one that was tried and overtaken may have arrived."""
     rows = session.scalars(
         select(Delivery)
         .where(Delivery.incident_id == delivery.incident_id, Delivery.sink == delivery.sink)
@@ -231,5 +233,5 @@ def messages_before(session: Session, delivery: Delivery) -> Iterator[Delivery]:
         .order_by(Delivery.number)
     )
     for row in rows:
-        if row.state == "delivered" or (row.state == "withdrawn" and "message" in row.payload):
+        if row.state == "delivered" or (row.state != "dead" and "message" in row.payload):
             yield row

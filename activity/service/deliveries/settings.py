@@ -153,7 +153,7 @@ class RouteSettings(_Section):
     """Which incidents go to which sinks. A filter that is empty lets all through."""
 
     sinks: tuple[str, ...] = Field(min_length=1, description="Names of sinks.")
-    on: Literal["raised", "confirmed"] = Field(
+    when: Literal["raised", "confirmed"] = Field(
         "confirmed", description="Tell at once, or only what a person has confirmed or corrected."
     )
     agencies: tuple[Agency, ...] = Field((), description="Only incidents for these agencies.")
@@ -205,7 +205,7 @@ class AlertSettings(_Section):
         default_factory=dict, description="Destinations by name."
     )
     routes: tuple[RouteSettings, ...] = Field((), description="Which incidents go where.")
-    webhooks_on: Literal["raised", "confirmed"] = Field(
+    webhooks_when: Literal["raised", "confirmed"] = Field(
         "raised", description="When webhooks that were added over the API are told."
     )
     allowed_networks: tuple[str, ...] = Field(

@@ -77,7 +77,7 @@ def settings(**changes: object) -> AlertSettings:
             "first": {"type": "json_lines", "path": "first.jsonl"},
             "second": {"type": "json_lines", "path": "second.jsonl"},
         },
-        "routes": [{"sinks": ["first"], "on": "raised"}, {"sinks": ["second"]}],
+        "routes": [{"sinks": ["first"], "when": "raised"}, {"sinks": ["second"]}],
         "retry": {"first_delay_s": 0.001, "longest_delay_s": 0.002, "attempts": 4, "lease_s": 30},
     }
     return AlertSettings.model_validate(content | changes)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from activity.alerts import JsonLinesSink
@@ -118,3 +119,15 @@ def test_a_service_with_a_damaged_secret_does_not_start() -> None:
     content = {"sinks": {"hook": {"type": "webhook", "url": "https://example.org", "secrets": ["whsec_no"]}}}
     with pytest.raises(ConfigurationError, match="secret"):
         Sinks(AlertSettings.model_validate(content))
+
+
+def test_the_example_of_the_manual_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manual = (Path(__file__).parents[3] / "docs/alerts.md").read_text(encoding="utf-8")
+    (tmp_path / "cap").write_text("token")
+    for name in ("SMTP_PASSWORD", "TWILIO_SECRET"):
+        monkeypatch.setenv(name, "x")
+    example = manual.split("```yaml\n")[1].split("```")[0].replace("/run/secrets/cap", str(tmp_path / "cap"))
+    settings = AlertSettings.model_validate(yaml.safe_load(example.replace("AC...", "AC1"))["alerts"])
+    assert len(settings.sinks) == 5
+    assert [route.when for route in settings.routes] == ["raised", "confirmed", "confirmed"]
+    Sinks(settings)

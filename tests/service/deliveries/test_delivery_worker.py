@@ -184,7 +184,7 @@ def test_a_slow_receiver_keeps_its_lease_and_holds_up_no_other(
             release.wait(5)
 
     settings = alert_settings(
-        routes=[{"sinks": ["first", "second"], "on": "raised"}],
+        routes=[{"sinks": ["first", "second"], "when": "raised"}],
         retry={"lease_s": 0.3, "first_delay_s": 0.001},
     )
     add_incident(settings)
@@ -265,7 +265,7 @@ def test_each_alert_arrives_once_though_workers_are_killed_and_every_other_call_
             },
             "file": {"type": "json_lines", "path": str(file)},
         },
-        "routes": [{"sinks": ["hook", "file"], "on": "raised"}],
+        "routes": [{"sinks": ["hook", "file"], "when": "raised"}],
         "retry": {"first_delay_s": 0.01, "longest_delay_s": 0.05, "lease_s": 1.0, "attempts": 200},
     }
     settings = AlertSettings.model_validate(content)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from activity.service.database import Database, Delivery, Incident, Webhook
+from activity.service.database import Database, Delivery, Incident, Webhook, now
 from activity.service.database.repository.incidents import add_review
 from activity.service.deliveries import AlertSettings, DeliveryWorker, on_incidents, plan_raised, plan_review
 from activity.service.deliveries.outbox import claim
@@ -154,16 +153,19 @@ def test_every_correction_is_told_with_all_that_went_before(
 def test_only_the_last_word_is_said_to_a_receiver_that_was_away(
     database: Database, add_incident: AddIncident, alert_settings: MakeSettings, fake_sinks: Any, failure: Any
 ) -> None:
-    settings = alert_settings()
+    settings = alert_settings(retry={"first_delay_s": 60})
     incident = add_incident(settings)
     fake_sinks["first"].failures = [failure["away"]()]
     deliver(database, settings, fake_sinks)
     review(database, incident, settings, decision="confirmed")
-    time.sleep(0.01)
     deliver(database, settings, fake_sinks)
     assert [m.kind for m in fake_sinks["first"].taken] == [
         "update"
     ]  # the attempt that failed may have arrived
+    with database.write() as session:
+        session.query(Delivery).filter_by(event="raised").one().next_attempt_at = now()
+    deliver(database, settings, fake_sinks)
+    assert len(fake_sinks["first"].attempts) == 2
     with database.read() as session:
         states = {(row.sink, row.event): row.state for row in session.query(Delivery)}
     assert states["first", "raised"] == "withdrawn"
@@ -201,7 +203,7 @@ def test_a_review_is_planned_once(
 def test_routes_choose_by_agency_severity_label_and_camera(
     database: Database, add_incident: AddIncident, alert_settings: MakeSettings, route: Any, goes: bool
 ) -> None:
-    settings = alert_settings(routes=[{"sinks": ["first"], "on": "raised", **route}])
+    settings = alert_settings(routes=[{"sinks": ["first"], "when": "raised", **route}])
     incident = add_incident()
     with database.write() as session:
         rows = plan_raised(session, session.get_one(Incident, incident.id), settings)
@@ -216,7 +218,7 @@ def test_a_camera_is_named_by_name_or_id(
         stored = session.get_one(Incident, incident.id)
         assert stored.camera is not None
         for name, sink in ((stored.camera.id, "first"), (stored.camera.name, "second")):
-            settings = alert_settings(routes=[{"sinks": [sink], "on": "raised", "cameras": [name]}])
+            settings = alert_settings(routes=[{"sinks": [sink], "when": "raised", "cameras": [name]}])
             assert len(plan_raised(session, stored, settings)) == 1
 
 
@@ -247,7 +249,7 @@ def test_each_receiver_of_a_list_is_a_sink_of_its_own(database: Database, add_in
         {
             "sinks": {"duty": {"type": "sms", "to": ["+15550101", "+15550102", "+15550101"]}},
             "twilio": {"account_sid": "AC1", "password": "x", "sender": "+15550100"},
-            "routes": [{"sinks": ["duty"], "on": "raised"}],
+            "routes": [{"sinks": ["duty"], "when": "raised"}],
         }
     )
     incident = add_incident()
@@ -272,7 +274,7 @@ def test_a_claimed_message_is_nobody_elses_until_the_lease_is_over(
 def test_a_later_message_waits_for_the_one_that_is_under_way(
     database: Database, add_incident: AddIncident, alert_settings: MakeSettings
 ) -> None:
-    settings = alert_settings(routes=[{"sinks": ["first"], "on": "raised"}])
+    settings = alert_settings(routes=[{"sinks": ["first"], "when": "raised"}])
     incident = add_incident(settings)
     with database.write() as session:
         assert len(claim(session, limit=5, lease_s=60)) == 1
