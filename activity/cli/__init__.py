@@ -18,6 +18,7 @@ from activity.cli.complexity import complexity
 from activity.cli.console import stderr
 from activity.cli.doctor import doctor
 from activity.cli.explain import explain
+from activity.cli.export import export
 from activity.cli.models import models
 from activity.cli.serve import serve
 from activity.cli.submit import submit
@@ -40,6 +41,7 @@ benchmark.app.command()(benchmark_pipeline.pipeline)
 app.add_typer(benchmark.app, name="benchmark")
 app.command()(complexity)
 app.command()(explain)
+app.command()(export)
 app.command()(doctor)
 app.command()(serve)
 app.command()(worker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from activity.errors import ConfigurationError
+from activity.errors import ConfigurationError, OutputError
 from activity.networks.onnx import OnnxModel
 from activity.networks.onnx_graph import to_int8
 from activity.recognition.architectures import NetworkConfig, build_network
 from activity.recognition.bptubeformer import BPTubeFormerConfig
 from activity.recognition.checkpoint import RecognizerCheckpoint
+from activity.recognition.export import export_onnx
 from activity.recognition.fused import INPUT, OUTPUT, fused_onnx, is_fusible
 from activity.recognition.recognizer import Recognizer
 from activity.recognition.st_tran import STTranConfig
@@ -119,3 +121,31 @@ def test_a_network_without_a_fused_form_is_named() -> None:
     assert not is_fusible(nn.Linear(2, 2))
     with pytest.raises(ConfigurationError, match="Linear: expected BPTubeFormer, STTran or TTran"):
         fused_onnx(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_an_exported_file_answers_and_says_how_to_use_it(tmp_path: Path, int8: bool) -> None:
+    config = CONFIGS["velocities"]
+    checkpoint = RecognizerCheckpoint(
+        Path("a"), "f" * 64, trained(config), config, ("a", "b", "c"), {"frames": 24}, {}
+    )
+    path = tmp_path / "made" / "recognizer.onnx"
+    assert export_onnx(checkpoint, path, int8=int8) == path.stat().st_size
+    model = OnnxModel(path)
+    header = json.loads(model.metadata["activity.recognizer"])
+    assert header["classes"] == ["a", "b", "c"]
+    assert header["tubelets"] == {"frames": 24}
+    assert header["source_sha256"] == "f" * 64
+    assert header["int8"] is int8
+    assert model.input_shapes == {INPUT: (None, 5, 2, 24, 3, 3)}
+    assert model.run({INPUT: grids(2).numpy()})[OUTPUT].shape == (2, 3)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    config = CONFIGS["one block a stage"]
+    checkpoint = RecognizerCheckpoint(
+        Path("a"), "f" * 64, trained(config), config, tuple(str(row) for row in range(13)), {}, {}
+    )
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="the network cannot be written"):
+        export_onnx(checkpoint, tmp_path / "file" / "recognizer.onnx")
