@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
-
 from fastapi import APIRouter
 from sqlalchemy import delete, select
 
+from activity.alerts.webhook import new_secret
 from activity.client import schemas
 from activity.service.api.dependencies import Admin, Opened, ThingId, not_found
 from activity.service.api.views import webhook_view
@@ -16,11 +14,6 @@ from activity.service.database.repository.audit import append_audit
 from activity.service.problems import problems
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
-
-
-def new_secret() -> str:
-    """A signing secret as Standard Webhooks writes it: ``whsec_`` and 32 random bytes in base64."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 @router.get("", summary="List webhooks")

@@ -94,6 +94,12 @@ def _plan(session: Session, incident: Incident, event: str, sinks: Sequence[str]
     return new
 
 
+def has_due(session: Session) -> bool:
+    """Whether a message may be due: a look that, unlike `claim`, keeps no other writer waiting."""
+    due = select(Delivery.id).where(Delivery.state == "pending", Delivery.next_attempt_at <= now()).limit(1)
+    return session.scalar(due) is not None
+
+
 def claim(session: Session, *, limit: int, lease_s: float, skip_sinks: Sequence[str] = ()) -> list[Delivery]:
     """Take due messages into this worker's hands for `lease_s` seconds; no other worker gets them meanwhile.
 

@@ -18,7 +18,7 @@ from activity.service.database import Database
 from activity.service.database.base import now
 from activity.service.database.tables import Delivery
 from activity.service.deliveries.messages import compose
-from activity.service.deliveries.outbox import claim, extend, messages_before, settle, withdraw
+from activity.service.deliveries.outbox import claim, extend, has_due, messages_before, settle, withdraw
 from activity.service.deliveries.settings import AlertSettings
 from activity.service.deliveries.sinks import Sinks
 
@@ -88,8 +88,9 @@ class DeliveryWorker:
 
     def _begin(self, pool: ThreadPoolExecutor, under_way: dict[Future[None], Delivery]) -> None:
         free = self._retry.parallel - len(under_way)
-        if free <= 0:
-            return
+        with self._database.read() as session:
+            if free <= 0 or not has_due(session):
+                return
         busy = [delivery.sink for delivery in under_way.values()]
         for delivery, message, sink in self._claim(limit=free, skip_sinks=busy):
             under_way[pool.submit(self._attempt, delivery, message, sink)] = delivery

@@ -209,6 +209,20 @@ def test_a_slow_receiver_keeps_its_lease_and_holds_up_no_other(
         }
 
 
+def test_a_worker_with_nothing_to_do_waits_for_no_writer(
+    database: Database, alert_settings: MakeSettings
+) -> None:
+    stop = threading.Event()
+    worker = DeliveryWorker(database, alert_settings())
+    with database.write():
+        thread = threading.Thread(target=worker.run, args=(stop,), kwargs={"poll_s": 0.02})
+        thread.start()
+        time.sleep(0.1)
+        stop.set()
+        thread.join(5)  # a writer waits for 30 s
+        assert not thread.is_alive()
+
+
 class Flaky(ThreadingHTTPServer):
     """A receiver that refuses every other call, verifies signatures, and drops repeats of an id as the scheme asks."""
 
