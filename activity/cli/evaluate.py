@@ -10,10 +10,12 @@ import typer
 
 from activity.cli.analyze import load_analysis_settings
 from activity.cli.console import count_progress, show_figures, stderr
+from activity.cli.evaluate_bias import bias
 from activity.cli.evaluate_clips import clips
 from activity.cli.evaluate_detection import alarms, detector, fire
 from activity.cli.evaluate_holders import holders
 from activity.cli.evaluate_pose import pose
+from activity.cli.evaluate_trackers import trackers
 
 app = typer.Typer(help="Measure a network or the whole pipeline on labelled data.", no_args_is_help=True)
 
@@ -27,7 +29,9 @@ PoseChoice = Annotated[
 
 app.command()(pose)
 app.command()(clips)
+app.command()(trackers)
 app.command()(holders)
+app.command()(bias)
 app.command()(detector)
 app.command()(fire)
 app.command()(alarms)
