@@ -12,7 +12,17 @@ from typing import Annotated
 import typer
 
 import activity
-from activity.cli import benchmark, benchmark_api, benchmark_pipeline, corrections, evaluate, thresholds, train
+from activity.cli import (
+    benchmark,
+    benchmark_api,
+    benchmark_pipeline,
+    corrections,
+    data,
+    evaluate,
+    experiment,
+    thresholds,
+    train,
+)
 from activity.cli.analyze import analyze
 from activity.cli.complexity import complexity
 from activity.cli.console import stderr
@@ -36,6 +46,8 @@ app = typer.Typer(
 app.command()(analyze)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(experiment.app, name="experiment")
+app.add_typer(data.app, name="data")
 benchmark.app.command()(benchmark_api.api)
 benchmark.app.command()(benchmark_pipeline.pipeline)
 app.add_typer(benchmark.app, name="benchmark")

@@ -29,6 +29,11 @@ RunDirectory = Annotated[
 ]
 
 
+class _RecognizerKind(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    kind: Literal["recognizer", "benchmark"] = "recognizer"
+
+
 class _Kind(BaseModel):
     model_config = ConfigDict(extra="allow")
     kind: Literal["topdown", "openpifpaf"]
@@ -88,16 +93,39 @@ def fire(config: Config, run: RunDirectory = None) -> None:
 
 @app.command()
 def recognizer(config: Config, run: RunDirectory = None) -> None:
-    """Train a recogniser on trajectories in HR-Crime's layout.
+    """Train a recogniser on trajectories (kind: recognizer), or measure a recipe on SBU or NW-UCLA (kind: benchmark).
 
-    Example:
+    Examples:
 
     activity train recognizer --config configs/recognizer_fighting.yaml
-    """
-    from activity.training.recognizer import trainer  # noqa: PLC0415
-    from activity.training.recognizer.config import RecognizerConfig  # noqa: PLC0415
 
-    _report(trainer.train(read_yaml(config, RecognizerConfig), run_directory=_directory(run, config)))
+    activity train recognizer --config configs/benchmark_sbu.yaml
+    """
+    match read_yaml(config, _RecognizerKind).kind:
+        case "recognizer":
+            from activity.training.recognizer import trainer  # noqa: PLC0415
+            from activity.training.recognizer.config import RecognizerConfig  # noqa: PLC0415
+
+            _report(trainer.train(read_yaml(config, RecognizerConfig), run_directory=_directory(run, config)))
+        case "benchmark":
+            from activity.training.recognizer.benchmark import run_benchmark  # noqa: PLC0415
+            from activity.training.recognizer.benchmark_config import BenchmarkConfig  # noqa: PLC0415
+
+            directory = _directory(run, config)
+            figures = run_benchmark(
+                read_yaml(config, BenchmarkConfig), run_directory=directory, on_epoch=_say_epoch
+            )
+            for name in ("accuracy", "balanced_accuracy"):
+                spread = figures[name]
+                stderr.print(
+                    f"{name}: {spread['mean']:.4f} ± {spread['standard_deviation']:.4f}", highlight=False
+                )
+            stderr.print(f"figures written: {directory / 'results.json'}", highlight=False)
+
+
+def _say_epoch(name: str, done: int, epochs: int, loss: float) -> None:
+    if done == epochs:
+        stderr.print(f"{name}: {epochs} epochs, loss {loss:.3f}", highlight=False)
 
 
 def _directory(run: Path | None, config: Path) -> Path:

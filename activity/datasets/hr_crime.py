@@ -140,7 +140,9 @@ def read_hr_crime(
                 )
             videos[video.name] = category.name
             rate_hz = rates.get(video.name, frame_rate_hz)
-            trajectories += _read_video(category.name, video, rate_hz, report)
+            trajectories += read_video_folder(
+                video, category=category.name, video=video.name, rate_hz=rate_hz, report=report
+            )
     if not trajectories:
         raise DatasetError(
             f"{root}: no readable trajectory ({report.files} CSV files); expected <Category>/<video>/<person>.csv "
@@ -160,9 +162,12 @@ def _folders(parent: Path, report: ReadingReport, known_files: tuple[str, ...] =
     return folders
 
 
-def _read_video(category: str, video: Path, rate_hz: float, report: ReadingReport) -> list[Trajectory]:
+def read_video_folder(
+    folder: Path, *, category: str, video: str, rate_hz: float, report: ReadingReport
+) -> list[Trajectory]:
+    """Read the people of one video, one CSV file each; what is damaged goes into `report`."""
     found: list[Trajectory] = []
-    entries = sorted(video.iterdir(), key=lambda path: (len(path.stem), path.stem))  # 2 before 10
+    entries = sorted(folder.iterdir(), key=lambda path: (len(path.stem), path.stem))  # 2 before 10
     for entry in entries:
         if entry.suffix.lower() != ".csv" or not entry.is_file():
             report.ignored_entries.append(str(entry))
@@ -170,7 +175,7 @@ def _read_video(category: str, video: Path, rate_hz: float, report: ReadingRepor
         report.files += 1
         track = _read_person(entry, len(found) + 1, rate_hz, report)
         if track is not None:
-            found.append(Trajectory(category, video.name, entry.stem, track))
+            found.append(Trajectory(category, video, entry.stem, track))
     return found
 
 

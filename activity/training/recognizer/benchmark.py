@@ -16,6 +16,7 @@ from activity.datasets.nw_ucla import read_nw_ucla
 from activity.datasets.sbu import read_sbu
 from activity.datasets.sequences import SequenceDataset
 from activity.evaluation.recognition import measure_answers, spread
+from activity.recognition.architectures import NetworkConfig, build_network
 from activity.training.recognizer.benchmark_config import BenchmarkConfig
 from activity.training.recognizer.fit import OnEpoch, Recipe, SegmentPreparation, fit_segments
 from activity.training.recognizer.samples import SegmentSet
@@ -55,7 +56,7 @@ def run_benchmark(
     torch.set_num_threads(config.threads)
     dataset = read_benchmark(config)
     shape = config.network_config(len(dataset.classes), dataset.layout.name, dataset.people)
-    results, parameters = [], 0
+    results = []
     for seed in config.seeds:
         truth, answers = [], []
         for number, (train_rows, test_rows) in enumerate(dataset.folds, start=1):
@@ -89,12 +90,11 @@ def run_benchmark(
             answers.append(probabilities)
             truth += [dataset.sequences[row].label for row in test_rows]
         results.append(measure_answers(np.concatenate(answers), np.array(truth), dataset.classes, seed=seed))
-    parameters = config.members * _parameters(shape)
     figures = {
         "data": dataset.name,
         "protocol": dataset.protocol,
         "classes": list(dataset.classes),
-        "parameters": parameters,
+        "parameters": config.members * _parameters(shape),
         "seeds": results,
         "accuracy": spread([result["accuracy"] for result in results]),
         "balanced_accuracy": spread([result["balanced_accuracy"] for result in results]),
@@ -151,16 +151,14 @@ def _answers(
     views = views_of(joints, dataset.layout.flip) if config.views else [joints]
     logs = []
     for view in views:
-        logits = torch.cat([network(prepare.grids(part)) for part in view.split(128)])
+        logits = torch.cat([network(prepare.grids(part)) for part in torch.split(view, 128)])
         logs.append(logits.log_softmax(dim=1))
     people = torch.stack(logs).exp().mean(dim=0).log()  # (N or N M, C)
     pooled = torch.stack([people[rows].mean(dim=0) for rows in segments.clips]).softmax(dim=1)
     return pooled.double().numpy()
 
 
-def _parameters(shape: Any) -> int:
-    from activity.recognition.architectures import build_network  # noqa: PLC0415
-
+def _parameters(shape: NetworkConfig) -> int:
     return sum(parameter.numel() for parameter in build_network(shape).parameters())
 
 

@@ -22,9 +22,10 @@ class DataSection(_Section):
     """Which people the recogniser learns from."""
 
     trajectories: Path = Field(description="Folder of the data, laid out as `format` says.")
-    format: Literal["hr_crime", "reports"] = Field(
+    format: Literal["hr_crime", "reports", "coco"] = Field(
         "hr_crime",
-        description="hr_crime: <Category>/<video>/<person>.csv; reports: what `activity analyze --out` wrote.",
+        description="hr_crime: <Category>/<video>/<person>.csv; reports: what `activity analyze --out` wrote; coco: a "
+        "COCO keypoint file with tracks.",
     )
     class_names: dict[str, str] = Field(
         default_factory=dict,
@@ -138,6 +139,13 @@ class RecognizerConfig(_Section):
     optimization: OptimizationSection = Field(default_factory=OptimizationSection)
     selection_statement: str = Field(
         "", description="For the model card: what was chosen by looking at the cross-validation."
+    )
+    title: str = Field("", description="What tables call it.")
+    published: str = Field("", description="What its paper reports, for tables.")
+    protocol: Literal["by_video", "paper"] = Field(
+        "by_video",
+        description="by_video: nothing of a source is on both sides of a split; paper: the split of the BPTubeFormer "
+        "paper, in which people of one video are, and windows overlap.",
     )
     folds: int = Field(5, ge=2, le=100, description="Folds of the cross-validation, grouped by source.")
     fold_seeds: tuple[int, ...] = Field(

@@ -68,8 +68,13 @@ def fit(
     on_epoch: OnEpoch | None = None,
     validation: Sequence[LabelledVideo] = (),
 ) -> tuple[nn.Module, NetworkConfig]:
-    """Train one network and return the moving average of its weights, in evaluation mode."""
+    """Train one network and return the moving average of its weights, in evaluation mode.
+
+    Where early stopping is asked for without `validation`, a tenth of the groups is taken from `videos` for it.
+    """
     torch.set_num_threads(config.threads)
+    if config.optimization.patience is not None and not validation:
+        videos, validation = _set_apart(videos, seed=seed)
     recipe = Recipe(
         shape=config.network_config(len(classes)),
         augmentation=config.augmentation,
@@ -185,6 +190,16 @@ class SegmentPreparation:
         """Arrange segments [B, M, T, J, 2]; a network of one person gets no axis of people."""
         grids = self._arrange(joints)
         return grids[:, 0] if self._one_person else grids
+
+
+def _set_apart(
+    videos: Sequence[LabelledVideo], *, seed: int, share: float = 0.1
+) -> tuple[list[LabelledVideo], list[LabelledVideo]]:
+    """Split off the videos of some groups, at least one of them, for early stopping."""
+    groups = sorted({video.group for video in videos if video.tubelets})
+    count = max(1, round(share * len(groups)))
+    chosen = set(np.random.default_rng(seed).permutation(groups)[:count].tolist())
+    return [v for v in videos if v.group not in chosen], [v for v in videos if v.group in chosen]
 
 
 def _batches(

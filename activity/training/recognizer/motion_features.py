@@ -31,15 +31,17 @@ def motion_features(tubelet: Tubelet) -> Float:
     """
     flat = tubelet.grids.transpose(2, 0, 3, 4, 1).reshape(tubelet.frames, -1, 2)
     joints = flat[:, COCO_LAYOUT.joint_cells()].astype(np.float64)  # (T, 17, 2)
-    seen = joints.any(axis=2)
+    seen = np.asarray((joints != 0).any(axis=2))
     low = np.where(seen[..., None], joints, np.inf).min(axis=1)
     high = np.where(seen[..., None], joints, -np.inf).max(axis=1)
-    some = seen.any(axis=1)
+    some = np.asarray(seen.any(axis=1))
     if some.sum() < 3:
         return np.zeros(MOTION_FEATURES)
     joints, seen, low, high = joints[some], seen[some], low[some], high[some]
-    whole = seen[:, _SHOULDERS + _HIPS].all(axis=1)
-    centre = np.where(seen[:, _HIPS].all(axis=1)[:, None], joints[:, _HIPS].mean(axis=1), (low + high) / 2)
+    whole = np.asarray(seen[:, _SHOULDERS + _HIPS].all(axis=1))
+    centre = np.where(
+        np.asarray(seen[:, _HIPS].all(axis=1))[:, None], joints[:, _HIPS].mean(axis=1), (low + high) / 2
+    )
 
     steps = np.diff(joints, axis=0)
     both = seen[1:] & seen[:-1]
@@ -66,20 +68,18 @@ def motion_features(tubelet: Tubelet) -> Float:
     stride = np.abs(joints[:, left, 0] - joints[:, right, 0])[seen[:, left] & seen[:, right]]
     features += _statistics(stride, "mean", 100)
     features.append(float(seen.mean()))
-    return np.clip(np.array(features), -50, 50)
+    result: Float = np.clip(np.array(features), -50, 50)
+    return result
 
 
 def _statistics(values: Float, *wanted: str | int) -> list[float]:
     """Mean, standard deviation and percentiles; zeros where there are no values."""
     if not values.size:
         return [0.0] * len(wanted)
-    return [
-        float(
-            values.mean()
-            if what == "mean"
-            else values.std()
-            if what == "std"
-            else np.percentile(values, what)
-        )
-        for what in wanted
-    ]
+    return [_statistic(values, what) for what in wanted]
+
+
+def _statistic(values: Float, what: str | int) -> float:
+    if isinstance(what, int):
+        return float(np.percentile(values, what))
+    return float(values.mean() if what == "mean" else values.std())

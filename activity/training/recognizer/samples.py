@@ -83,7 +83,7 @@ def pass_batches(segments: SegmentSet, *, size: int, generator: torch.Generator)
     labels = torch.empty(len(segments.joints), dtype=torch.int64)
     for rows, label in zip(segments.clips, segments.labels, strict=True):
         labels[rows] = label
-    for rows in torch.randperm(len(labels), generator=generator).split(size):
+    for rows in torch.split(torch.randperm(len(labels), generator=generator), size):
         yield ClipBatch(segments.joints[rows], labels[rows], 1)
 
 

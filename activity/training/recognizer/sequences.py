@@ -48,7 +48,8 @@ def stretch(positions: FloatArray, frames: int) -> FloatArray:
     at = np.linspace(0, len(positions) - 1, frames)
     low = np.minimum(at.astype(np.int64), len(positions) - 2)
     weight = (at - low).reshape(-1, *[1] * (positions.ndim - 1))
-    return (positions[low] * (1 - weight) + positions[low + 1] * weight).astype(np.float32)
+    between: FloatArray = (positions[low] * (1 - weight) + positions[low + 1] * weight).astype(np.float32)
+    return between
 
 
 def as_segments(

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from activity.datasets.clip_sources import read_clip_sources
+from activity.datasets.coco_tracks import read_coco_tracks
 from activity.datasets.hr_crime import TrajectoryDataset, read_hr_crime
 from activity.datasets.reports import read_reports
 from activity.datasets.splits import is_held_out
@@ -59,6 +60,8 @@ def read_training_data(data: DataSection) -> TrajectoryDataset:
             )
         case "reports":
             return read_reports(data.trajectories, class_names=data.class_names)
+        case "coco":
+            return read_coco_tracks(data.trajectories, frame_rate_hz=data.frame_rate_hz)
 
 
 def load_training_data(config: RecognizerConfig) -> TrainingData:
