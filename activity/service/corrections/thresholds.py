@@ -25,7 +25,6 @@ from activity.service.database import Incident
 FOLDS: Final = 5
 LEAST_CASES: Final = 20
 LEAST_OF_EACH: Final = 5
-LARGEST_FILE: Final = 256 * 1024 * 1024
 
 Verdict = Literal["raised", "lowered", "kept", "refused"]
 
@@ -288,8 +287,6 @@ def read_cases(path: Path) -> list[Case]:
         DatasetError: If the file cannot be read or holds something else.
     """
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise DatasetError(f"{path}: expected at most {LARGEST_FILE} bytes of cases")
         return TypeAdapter(list[Case]).validate_python(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error

@@ -71,7 +71,7 @@ def compose(
             incident.clip.original_name, incident.clip.sha256, started_at=incident.clip.recorded_at
         ),
         confirmed=confirmed,
-        camera=None if incident.camera is None else CameraReference(incident.camera.id, incident.camera.name),
+        camera=_camera(incident, settings),
         references=tuple(MessageReference(message.identifier, message.sent_at) for message in before),
         url=None if public_url is None else f"{public_url.rstrip('/')}/incidents/{incident.id}",
         note=_note(incident),
@@ -83,6 +83,22 @@ def status_of(settings: AlertSettings, *, confirmed: bool) -> MessageStatus:
     if settings.status == "actual" and not (confirmed or settings.unconfirmed_as_actual):
         return "draft"
     return settings.status
+
+
+def _camera(incident: Incident, settings: AlertSettings) -> CameraReference | None:
+    camera = incident.camera
+    if camera is None:
+        return None
+    place = settings.places.get(camera.name) or settings.places.get(camera.id)
+    if place is None:
+        return CameraReference(camera.id, camera.name)
+    return CameraReference(
+        camera.id,
+        f"{camera.name}: {place.description}",
+        latitude=place.latitude,
+        longitude=place.longitude,
+        radius_m=place.radius_m,
+    )
 
 
 def _scene_alert(incident: Incident) -> SceneAlert:

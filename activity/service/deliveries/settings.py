@@ -172,6 +172,23 @@ class RouteSettings(_Section):
         )
 
 
+class PlaceSettings(_Section):
+    """Where a camera is, for those who are sent there."""
+
+    description: str = Field(min_length=1, max_length=200, description="In words that a patrol understands.")
+    latitude: float | None = Field(None, ge=-90, le=90, description="WGS 84 degrees.")
+    longitude: float | None = Field(None, ge=-180, le=180, description="WGS 84 degrees.")
+    radius_m: float = Field(
+        50.0, gt=0, le=100_000, description="How far from there the incident may be, in metres."
+    )
+
+    @model_validator(mode="after")
+    def _whole_point(self) -> Self:
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("latitude and longitude go together")
+        return self
+
+
 class RetrySettings(_Section):
     """How deliveries are tried again."""
 
@@ -205,6 +222,9 @@ class AlertSettings(_Section):
         default_factory=dict, description="Destinations by name."
     )
     routes: tuple[RouteSettings, ...] = Field((), description="Which incidents go where.")
+    places: dict[str, PlaceSettings] = Field(
+        default_factory=dict, description="Where cameras are, by their name or id."
+    )
     webhooks_when: Literal["raised", "confirmed"] = Field(
         "raised", description="When webhooks that were added over the API are told."
     )

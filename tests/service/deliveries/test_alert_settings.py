@@ -47,6 +47,7 @@ def test_by_default_nothing_leaves_and_all_is_a_test() -> None:
         ({"sinks": {"p": {"type": "pigeon"}}}, "pigeon"),
         ({"sinks": {"Über": MAIL}}, "pattern"),
         ({"status": "draft"}, "status"),
+        ({"places": {"Gate 3": {"description": "north", "latitude": 48.1}}}, "together"),
         ({"allowed_networks": ["10.0.0.1/8"]}, "networks"),
         ({"sinks": {"m": MAIL | {"password": "env:ACTIVITY_NO_SUCH_VARIABLE"}}}, "ACTIVITY_NO_SUCH_VARIABLE"),
         ({"sinks": {"m": MAIL | {"password": "file:/no/such/file"}}}, "/no/such/file"),
@@ -122,7 +123,7 @@ def test_a_service_with_a_damaged_secret_does_not_start() -> None:
 
 
 def test_the_example_of_the_manual_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    manual = (Path(__file__).parents[3] / "docs/alerts.md").read_text(encoding="utf-8")
+    manual = (Path(__file__).parents[3] / "docs/alert-delivery.md").read_text(encoding="utf-8")
     (tmp_path / "cap").write_text("token")
     for name in ("SMTP_PASSWORD", "TWILIO_SECRET"):
         monkeypatch.setenv(name, "x")

@@ -49,6 +49,21 @@ def test_a_new_incident_is_planned_once_however_often_it_is_stored(
     assert message.camera.description.startswith("Gate ")
 
 
+def test_a_patrol_is_told_where_the_camera_is(
+    database: Database, add_incident: AddIncident, alert_settings: MakeSettings, fake_sinks: Any
+) -> None:
+    incident = add_incident(alert_settings())
+    with database.read() as session:
+        camera = session.get_one(Incident, incident.id).camera
+        assert camera is not None
+    place = {"description": "north side, by the lifts", "latitude": 48.1, "longitude": 11.5}
+    deliver(database, alert_settings(places={camera.name: place}), fake_sinks)
+    (message,) = fake_sinks["first"].taken
+    assert message.camera is not None
+    assert message.camera.description == f"{camera.name}: north side, by the lifts"
+    assert (message.camera.latitude, message.camera.longitude) == (48.1, 11.5)
+
+
 def test_a_confirmation_updates_who_knew_and_alerts_who_did_not(
     database: Database, add_incident: AddIncident, alert_settings: MakeSettings, fake_sinks: Any
 ) -> None:
