@@ -83,28 +83,43 @@ def resample(
     # a sample that rounding puts a hair behind the last frame still belongs to the track
     count = int(np.floor((times_s[-1] - times_s[0]) / step_s + 1e-6)) + 1
     samples_s = times_s[0] + step_s * np.arange(count)
-    joints = positions.shape[1]
-    result = np.zeros((count, joints, 2))
-    present = np.zeros((count, joints), dtype=bool)
-    observed = np.zeros((count, joints), dtype=bool)
     native_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
     reach_s = max(step_s, native_s) / 2 + 1e-9
-    for joint in range(joints):
-        at = np.flatnonzero(seen[:, joint])
-        if not len(at):
-            continue
-        sighted_s = times_s[at]
-        left = np.searchsorted(sighted_s, samples_s + 1e-9, side="right") - 1
-        right = np.minimum(left + 1, len(at) - 1)
-        left = np.maximum(left, 0)
-        since_s = np.abs(samples_s - sighted_s[left])
-        until_s = np.abs(sighted_s[right] - samples_s)
-        inside = (samples_s >= sighted_s[0] - 1e-9) & (samples_s <= sighted_s[-1] + 1e-9)
-        nearest_s = np.minimum(since_s, until_s)
-        bridged = (since_s + until_s <= max_gap_s + 1e-9) | (nearest_s <= 1e-9)
-        present[:, joint] = np.where(inside, bridged, nearest_s <= max_gap_s + 1e-9)
-        observed[:, joint] = (nearest_s <= reach_s) & present[:, joint]
-        for axis in (0, 1):
-            result[:, joint, axis] = np.interp(samples_s, sighted_s, positions[at, joint, axis])
-    result[~present] = 0
+    left, right = _sightings_around(times_s, samples_s, seen)  # (count, 17), rows of the track
+    left_s, right_s = times_s[left], times_s[right]
+    since_s = np.abs(samples_s[:, None] - left_s)
+    until_s = np.abs(right_s - samples_s[:, None])
+    nearest_s = np.minimum(since_s, until_s)
+    inside = nearest_s <= 1e-9
+    inside |= (left_s < samples_s[:, None]) & (samples_s[:, None] < right_s)
+    bridged = (since_s + until_s <= max_gap_s + 1e-9) | (nearest_s <= 1e-9)
+    present = np.where(inside, bridged, nearest_s <= max_gap_s + 1e-9) & seen.any(axis=0)
+    observed = (nearest_s <= reach_s) & present
+    between_s = right_s - left_s
+    share = np.clip((samples_s[:, None] - left_s) / np.where(between_s > 0, between_s, 1), 0, 1)
+    share[between_s == 0] = 0
+    joint = np.arange(seen.shape[1])
+    before, after = positions[left, joint], positions[right, joint]  # (count, 17, 2)
+    result = np.where(present[:, :, None], before + share[:, :, None] * (after - before), 0.0)
     return ResampledPoses(samples_s, result, present, observed)
+
+
+def _sightings_around(
+    times_s: npt.NDArray[np.float64], samples_s: npt.NDArray[np.float64], seen: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows of the sightings before (or at) and after each sample, [samples, 17] each.
+
+    Before a joint's first sighting both are that one, after its last both are the last; 0 for a joint never seen.
+    """
+    length = len(times_s)
+    rows = np.arange(length)[:, None]
+    none = np.full((1, seen.shape[1]), length)
+    last = np.maximum.accumulate(np.where(seen, rows, -1), axis=0)
+    following = np.concatenate(
+        [np.minimum.accumulate(np.where(seen, rows, length)[::-1], axis=0)[::-1], none]
+    )
+    frame = np.searchsorted(times_s, samples_s + 1e-9, side="right") - 1
+    left, right = last[frame], following[frame + 1]
+    never = (left < 0) & (right == length)
+    left, right = np.where(left < 0, right, left), np.where(right == length, left, right)
+    return np.where(never, 0, left), np.where(never, 0, right)
