@@ -229,7 +229,8 @@ def _rounded(threshold: float, scores: npt.NDArray[np.float64]) -> float:
 
 
 def _f1(quality: Quality) -> float:
-    return 2 * quality.right / (quality.alerts + quality.positives)
+    total = quality.alerts + quality.positives
+    return 2 * quality.right / total if total else 0.0
 
 
 def _quality(scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], threshold: float) -> Quality:

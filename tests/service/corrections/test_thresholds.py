@@ -95,6 +95,13 @@ def test_held_out_figures_are_honest_where_scores_say_nothing() -> None:
     assert found.held_out.precision == pytest.approx(0.5, abs=0.15)
 
 
+def test_reviews_from_before_the_threshold_was_raised_do_no_harm() -> None:
+    old = cases((0.7, True, 5), (0.72, False, 25))
+    (found,) = fit_thresholds(old, {"Fighting": 0.85})
+    assert (found.verdict, found.after.threshold, found.after.alerts) == ("kept", 0.85, 0)
+    assert found.to_json()["after"]["precision"] is None
+
+
 def test_classes_without_a_rule_are_passed_over_and_no_case_is_no_class() -> None:
     assert fit_thresholds(CLEAR, {"Robbery": 0.7}) == []
     assert fit_thresholds([], {"Fighting": 0.85}) == []
