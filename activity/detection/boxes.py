@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -10,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.errors import StructureError
-from activity.structures import box_iou
+from activity.structures import Detections, box_iou
 
 PADDING_GRAY = 114
 """Gray level around a letterboxed image, the one that YOLOX was trained with."""
+MOST_CANDIDATES = 1000
+"""Suppression is quadratic; a frame with more boxes than this is noise."""
 _INPUT_AREA = 0.6  # of a square of the long side: that of 640x384
 _LARGEST_LOG_SIZE = 12.0  # exp(12) cells is wider than any image; beyond it float32 overflows
 
@@ -161,3 +164,37 @@ def suppress_duplicates(
             kept.append(index)
             dropped |= clash[index]
     return np.array(kept, np.int64)
+
+
+def kept_detections(
+    boxes: npt.NDArray[np.floating],
+    scores: npt.NDArray[np.floating],
+    classes: npt.NDArray[np.integer],
+    *,
+    thresholds: npt.NDArray[np.floating],
+    iou_threshold: float,
+    labels: Sequence[str],
+    height: int,
+    width: int,
+) -> Detections:
+    """Keep the boxes that are sure enough, cut them at the image's border, and drop duplicates within each class.
+
+    Args:
+        boxes: [N, 4], x0, y0, x1, y1 in pixels of the image.
+        scores: [N] of each box's best class.
+        classes: [N] that class.
+        thresholds: [C] least score of each class.
+        iou_threshold: As for `suppress_duplicates`.
+        labels: C names.
+        height: Image pixels down.
+        width: Image pixels across.
+    """
+    candidates = np.flatnonzero(scores >= thresholds[classes])
+    candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:MOST_CANDIDATES]]
+    boxes, scores, classes = boxes[candidates], np.clip(scores[candidates], 0, 1), classes[candidates]
+    # Whole boxes are compared, then cut: what is left of two at the border may be the same for different objects.
+    kept = suppress_duplicates(boxes, scores, classes, iou_threshold=iou_threshold)
+    boxes = np.clip(boxes[kept], 0, np.array([width, height, width, height], np.float32))
+    visible = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(1)
+    shown = kept[visible]
+    return Detections(boxes[visible], scores[shown], tuple(labels[i] for i in classes[shown]))

@@ -10,13 +10,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from activity.detection.boxes import decode_cells, fitted_size, letterbox, suppress_duplicates
+from activity.detection.boxes import decode_cells, fitted_size, kept_detections, letterbox
+from activity.detection.thresholds import class_thresholds
 from activity.errors import CheckpointError, ConfigurationError
 from activity.networks.onnx import OnnxModel
 from activity.structures import Detections
 
 STRIDES: Final = (8, 16, 32)
-_MOST_CANDIDATES = 1000  # suppression is quadratic; a frame with more boxes than this is noise
 
 _COCO_NAMES = (
     "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,"
@@ -64,7 +64,9 @@ class YoloxDetector:
         self._labels = self._stated_labels() if labels is None else labels
         self._input_name = self._check_input()
         self._input_size = self._choose_input_size(input_size)
-        self._thresholds = self._choose_thresholds(score_threshold)
+        self._thresholds = class_thresholds(
+            self._labels, score_threshold, stated=self._metadata("score_thresholds")
+        )
         if not 0 <= iou_threshold <= 1:
             raise ConfigurationError(f"iou_threshold: expected a value in [0, 1], got {iou_threshold}")
         self._iou_threshold = iou_threshold
@@ -111,15 +113,17 @@ class YoloxDetector:
         probabilities = cells[:, 4:5] * cells[:, 5:]
         classes = probabilities.argmax(1)
         scores = probabilities[np.arange(len(cells)), classes]
-        candidates = np.flatnonzero(scores >= self._thresholds[classes])
-        candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:_MOST_CANDIDATES]]
-        boxes = decode_cells(cells, height=height, width=width, strides=STRIDES)[candidates]
-        boxes = np.clip(fitted.to_image(boxes), 0, np.array([columns, rows, columns, rows], np.float32))
-        scores, classes = np.clip(scores[candidates], 0, 1), classes[candidates]
-        visible = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(1)
-        boxes, scores, classes = boxes[visible], scores[visible], classes[visible]
-        kept = suppress_duplicates(boxes, scores, classes, iou_threshold=self._iou_threshold)
-        return Detections(boxes[kept], scores[kept], tuple(self._labels[i] for i in classes[kept]))
+        boxes = decode_cells(cells, height=height, width=width, strides=STRIDES)
+        return kept_detections(
+            fitted.to_image(boxes),
+            scores,
+            classes,
+            thresholds=self._thresholds,
+            iou_threshold=self._iou_threshold,
+            labels=self._labels,
+            height=rows,
+            width=columns,
+        )
 
     def _stated_labels(self) -> tuple[str, ...]:
         stated = self._metadata("labels")
@@ -166,22 +170,6 @@ class YoloxDetector:
             if length < 32 or length % 32:
                 raise ConfigurationError(f"input_size: expected multiples of 32, got {asked}")
         return asked
-
-    def _choose_thresholds(self, asked: float | Mapping[str, float] | None) -> npt.NDArray[np.float32]:
-        stated = self._metadata("score_thresholds")
-        chosen: object = stated
-        if isinstance(asked, (int, float)):
-            chosen = dict.fromkeys(self._labels, float(asked))
-        elif asked is not None:
-            chosen = {**(stated if isinstance(stated, Mapping) else {}), **asked}
-        if not isinstance(chosen, Mapping) or set(chosen) != set(self._labels):
-            raise ConfigurationError(
-                f"score_threshold: expected one number, or one for each of {list(self._labels)}, got {chosen!r}"
-            )
-        thresholds = np.array([float(chosen[label]) for label in self._labels], np.float32)
-        if not ((thresholds >= 0) & (thresholds <= 1)).all():
-            raise ConfigurationError(f"score_threshold: expected values in [0, 1], got {dict(chosen)}")
-        return thresholds
 
     def _check_cells(
         self, output: npt.NDArray[np.float32], *, height: int, width: int

@@ -1,0 +1,178 @@
+"""OpenCV's reading of Darknet files against the formulas of Darknet itself, on a network that the test writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch.nn import functional
+
+from activity.detection import DarknetDetector, load_detector
+from activity.errors import CheckpointError, ConfigurationError, StructureError
+
+LABELS = ("person", "weapon")
+SIZE = (64, 96)  # rows, columns
+ANCHORS = ((10.0, 14.0), (23.0, 27.0), (37.0, 58.0))
+CONFIGURATION = """
+[net]
+batch=1
+width=96   # columns
+height=64
+channels=3
+
+[convolutional]
+batch_normalize=1
+filters=8
+size=3
+stride=2
+pad=1
+activation=leaky
+
+[maxpool]
+size=2
+stride=2
+
+[convolutional]
+batch_normalize=1
+filters=8
+size=3
+stride=2
+pad=1
+activation=leaky
+
+[convolutional]
+size=1
+stride=1
+pad=1
+filters=21
+activation=linear
+
+[yolo]
+mask = 0,1,2
+anchors = 10,14, 23,27, 37,58
+classes=2
+num=3
+"""
+CHANNELS = ((3, 8, 3), (8, 8, 3), (8, 21, 1))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, list[dict[str, torch.Tensor]]]:
+    """The files of a random network, and its parameters."""
+    random = np.random.default_rng(2)
+    layers, stored = [], [np.array([0, 2, 5], np.int32).tobytes(), np.array([0], np.int64).tobytes()]
+    for index, (inputs, filters, kernel) in enumerate(CHANNELS):
+        weight = random.normal(0, (2 / (inputs * kernel**2)) ** 0.5, (filters, inputs, kernel, kernel))
+        layer = {"bias": random.normal(0, 0.3, filters)}
+        if index < 2:
+            layer |= {
+                "scale": random.uniform(0.5, 1.5, filters),
+                "mean": random.normal(0, 0.1, filters),
+                "var": random.uniform(0.5, 1.5, filters),
+            }
+        layer["weight"] = weight
+        stored += [np.asarray(values, np.float32).tobytes() for values in layer.values()]
+        layers.append({name: torch.tensor(values, dtype=torch.float32) for name, values in layer.items()})
+    path = tmp_path / "tiny.weights"
+    path.with_suffix(".cfg").write_text(CONFIGURATION)
+    path.with_suffix(".names").write_text("person\nweapon\n")
+    path.write_bytes(b"".join(stored))
+    return path, layers
+
+
+def expected_rows(
+    image: npt.NDArray[np.uint8], layers: list[dict[str, torch.Tensor]]
+) -> npt.NDArray[np.float64]:
+    """[N, 5 + C]: centre, width and height as shares, objectness, class probabilities, as Darknet computes them."""
+    x = torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+    for index, layer in enumerate(layers):
+        x = functional.conv2d(
+            x, layer["weight"], stride=2 if index < 2 else 1, padding=layer["weight"].shape[2] // 2
+        )
+        if index < 2:
+            mean, deviation = layer["mean"][:, None, None], torch.sqrt(layer["var"])[:, None, None] + 1e-6
+            x = (x - mean) / deviation * layer["scale"][:, None, None]
+        x = x + layer["bias"][:, None, None]
+        if index < 2:
+            x = functional.leaky_relu(x, 0.1)
+        if index == 0:
+            x = functional.max_pool2d(x, 2, 2)
+    rows, columns = x.shape[2:]
+    raw = x.reshape(3, 7, rows, columns).double()
+    found = []
+    for anchor, cell in zip(ANCHORS, raw, strict=True):
+        for r in range(rows):
+            for c in range(columns):
+                tx, ty, tw, th, to, *classes = cell[:, r, c].tolist()
+                centre = ((1 / (1 + np.exp(-tx)) + c) / columns, (1 / (1 + np.exp(-ty)) + r) / rows)
+                shape = (np.exp(tw) * anchor[0] / SIZE[1], np.exp(th) * anchor[1] / SIZE[0])
+                found.append([*centre, *shape, *(1 / (1 + np.exp(-np.array([to, *classes]))))])
+    return np.array(found)
+
+
+def test_boxes_and_scores_are_those_of_darknets_own_formulas(
+    files: tuple[Path, list[dict[str, torch.Tensor]]],
+) -> None:
+    path, layers = files
+    image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    detector = load_detector(path, score_threshold=0.3, iou_threshold=1.0)
+    assert isinstance(detector, DarknetDetector)
+    assert detector.labels == LABELS
+    found = detector.detect(image)
+    rows = expected_rows(image, layers)
+    classes = rows[:, 5:].argmax(1)
+    scores = rows[:, 4] * rows[np.arange(len(rows)), 5 + classes]
+    order = np.argsort(-scores)
+    order = order[scores[order] >= 0.3]
+    assert len(order) >= 10
+    assert len(found) == len(order)
+    np.testing.assert_allclose(found.scores, scores[order], atol=1e-4)
+    assert found.labels == tuple(LABELS[c] for c in classes[order])
+    halves = rows[order, 2:4] / 2
+    corners = np.concatenate([rows[order, :2] - halves, rows[order, :2] + halves], 1) * [96, 64, 96, 64]
+    np.testing.assert_allclose(found.boxes, np.clip(corners, 0, [96, 64, 96, 64]), atol=0.02)
+
+
+def test_boxes_are_in_pixels_of_the_image_and_duplicates_go(
+    files: tuple[Path, list[dict[str, torch.Tensor]]],
+) -> None:
+    detector = DarknetDetector(
+        files[0].with_suffix(".cfg"), files[0], labels=LABELS, score_threshold=0.2, iou_threshold=0.3
+    )
+    image = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    every = DarknetDetector(
+        files[0].with_suffix(".cfg"), files[0], labels=LABELS, score_threshold=0.2, iou_threshold=1.0
+    ).detect(image)
+    small, large = detector.detect(image), detector.detect(image.repeat(2, 0).repeat(2, 1))
+    assert 0 < len(small) < len(every)
+    assert large.boxes.max() > 96
+    assert len(detector.detect(np.zeros((1, 1, 3), np.uint8))) >= 0
+    with pytest.raises(StructureError, match="image: expected uint8"):
+        detector.detect(np.zeros((4, 4), np.uint8))
+
+
+def test_files_that_do_not_belong_together_are_refused(
+    files: tuple[Path, list[dict[str, torch.Tensor]]], tmp_path: Path
+) -> None:
+    path = files[0]
+    configuration = path.with_suffix(".cfg")
+    with pytest.raises(CheckpointError, match="3 classes give rows of 8 numbers, the network gave \\[7\\]"):
+        DarknetDetector(configuration, path, labels=("a", "b", "c"))
+    cut = tmp_path / "cut.weights"
+    cut.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(
+        CheckpointError,
+        match=r"cut\.weights: the configuration asks for 4200 bytes of weights, the file has 200",
+    ):
+        DarknetDetector(configuration, cut, labels=LABELS)
+    with pytest.raises(CheckpointError, match=r"absent\.weights: cannot be read"):
+        DarknetDetector(configuration, tmp_path / "absent.weights", labels=LABELS)
+    odd = tmp_path / "odd.cfg"
+    odd.write_text("[convolutional]\nwidth=3\n")
+    with pytest.raises(CheckpointError, match=r"odd\.cfg: expected width and height in a section \[net\]"):
+        DarknetDetector(odd, path, labels=LABELS)
+    with pytest.raises(ConfigurationError, match="iou_threshold"):
+        DarknetDetector(configuration, path, labels=LABELS, iou_threshold=2)
