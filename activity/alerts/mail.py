@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import ssl
 from email.message import EmailMessage
@@ -66,12 +67,17 @@ class EmailSink:
         mail = self.compose(message)
         where = f"{self._host}:{self._port}"
         try:
-            with self._connect() as server:
+            server = self._connect()
+            try:
                 if self._security == "starttls":
                     server.starttls(context=ssl.create_default_context())
                 if self._login is not None:
                     server.login(*self._login)
                 server.send_message(mail)
+            finally:  # however the server takes leave, it has the mail or has not
+                with contextlib.suppress(smtplib.SMTPException, OSError):
+                    server.quit()
+                server.close()
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
             raise _refused(where, code, text) from error

@@ -142,6 +142,15 @@ def test_refusals_are_told_apart(
     assert mailbox.mails == []
 
 
+@pytest.mark.parametrize("reply", ["421 going down", "500 what?"])
+def test_a_mail_that_was_taken_is_taken_however_the_server_takes_leave(
+    message: Make, mailbox: Mailbox, reply: str
+) -> None:
+    mailbox.reply["QUIT"] = reply
+    sink_for(mailbox).send(message())
+    assert len(mailbox.mails) == 1
+
+
 def test_starttls_is_not_given_up_silently(message: Make, mailbox: Mailbox) -> None:
     with pytest.raises(DeliveryError, match="security") as caught:
         sink_for(mailbox, security="starttls").send(message())
