@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import ssl
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -10,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import certifi
 import httpx
 
 from activity.alerts.addresses import AddressPolicy, resolve
@@ -58,7 +61,7 @@ def request(
         f"{parts.scheme}://{parts.hostname}{parts.path}"  # without a query or credentials: both hold secrets
     )
     try:
-        with httpx.Client(timeout=timeout_s, trust_env=policy is None) as client:
+        with httpx.Client(timeout=timeout_s, trust_env=policy is None, verify=_trusted()) as client:
             call = client.stream(method, target, headers=sent_headers, extensions=extensions, **content)
             answer = _read(call, deadline=time.monotonic() + timeout_s)
     except httpx.InvalidURL as error:
@@ -74,6 +77,14 @@ def request(
         permanent=400 <= answer.status_code < 500 and answer.status_code not in _TRY_AGAIN,
         retry_after_s=_retry_after(answer.headers.get("Retry-After")),
     )
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Certificates of the machine, where operators put their own authority's, and those that httpx brings."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _read(call: AbstractContextManager[httpx.Response], *, deadline: float) -> httpx.Response:
