@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -14,15 +13,13 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from activity.client import schemas
+from activity.client.transfer import PIECE_BYTES, OnBytes, read_pieces, refusal_of, unreachable
 from activity.errors import OutputError, ServiceError
 from activity.structures import Severity
 
-OnBytes = Callable[[int, int], None]
-"""Called with the bytes sent so far and the bytes of the whole."""
 OnJob = Callable[[schemas.Job], None]
 Answer = TypeVar("Answer", bound=BaseModel)
 
-_CHUNK: Final = 256 * 1024
 _REVIEW: Final[TypeAdapter[Any]] = TypeAdapter(schemas.ReviewRequest)
 
 
@@ -107,7 +104,7 @@ class Client:
             "/v1/clips",
             params=query,
             headers=headers,
-            content=_pieces(clip, size, on_bytes),
+            content=read_pieces(clip, size, on_bytes),
         )
 
     def job(self, job_id: str) -> schemas.Job:
@@ -153,12 +150,12 @@ class Client:
             with self._http.stream("GET", f"/v1/jobs/{job_id}/events") as response:
                 if response.is_error:
                     response.read()
-                    raise _refusal(response)
+                    raise refusal_of(response)
                 for line in response.iter_lines():
                     if line.startswith("data:"):
                         yield schemas.Job.model_validate_json(line[5:])
         except httpx.HTTPError as error:
-            raise _unreachable(self._http, error) from error
+            raise unreachable(self._http, error) from error
         except ValidationError as error:
             raise ServiceError(
                 f"job {job_id}: the service sent an event that is no job: {error}", status=None
@@ -179,14 +176,14 @@ class Client:
             with self._http.stream("GET", href) as response:
                 if response.is_error:
                     response.read()
-                    raise _refusal(response)
+                    raise refusal_of(response)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with part.open("wb") as stream:
-                    for piece in response.iter_bytes(_CHUNK):
+                    for piece in response.iter_bytes(PIECE_BYTES):
                         stream.write(piece)
             part.replace(target)
         except httpx.HTTPError as error:
-            raise _unreachable(self._http, error) from error
+            raise unreachable(self._http, error) from error
         except OSError as error:
             raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
         finally:
@@ -270,9 +267,9 @@ class Client:
         try:
             response = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise _unreachable(self._http, error) from error
+            raise unreachable(self._http, error) from error
         if response.is_error:
-            raise _refusal(response)
+            raise refusal_of(response)
         try:
             return model.model_validate_json(response.content)
         except ValidationError as error:
@@ -280,35 +277,3 @@ class Client:
                 f"{method} {path}: expected a {model.__name__}, the service sent something else: {error}",
                 status=None,
             ) from error
-
-
-def _pieces(clip: Path, size: int, on_bytes: OnBytes | None) -> Iterator[bytes]:
-    sent = 0
-    with clip.open("rb") as stream:
-        while piece := stream.read(_CHUNK):
-            yield piece
-            sent += len(piece)
-            if on_bytes is not None:
-                on_bytes(sent, size)
-
-
-def _refusal(response: httpx.Response) -> ServiceError:
-    try:
-        problem = json.loads(response.content)
-        detail = str(problem["detail"])
-    except (ValueError, KeyError, TypeError):
-        problem, detail = None, response.text[:200]
-    wait = response.headers.get("Retry-After", "")
-    return ServiceError(
-        f"{response.request.method} {response.request.url.path}: {response.status_code} {detail}",
-        status=response.status_code,
-        problem=problem,
-        retry_after_s=float(wait) if wait.isdigit() else None,
-    )
-
-
-def _unreachable(http: httpx.Client, error: httpx.HTTPError) -> ServiceError:
-    return ServiceError(
-        f"{http.base_url}: the service cannot be reached: {error or type(error).__name__}; is `activity serve` running?",
-        status=None,
-    )

@@ -60,7 +60,8 @@ class SegmentRecognizer:
         return sum(self._most_segments(sequence) for sequence in request.sequences)
 
     def _most_segments(self, sequence: KeypointSequence) -> int:
-        frames = math.ceil(len(sequence.keypoints) / sequence.frame_rate_hz * self._settings.frame_rate_hz)
+        rate_hz = self._settings.frame_rate_hz or sequence.frame_rate_hz  # None takes frames as they come
+        frames = math.ceil(len(sequence.keypoints) / sequence.frame_rate_hz * rate_hz)
         return 1 + max(0, math.ceil((frames - self._settings.frames) / self._settings.stride))
 
     def recognize(self, requests: Sequence[RecognizeRequest]) -> list[bytes]:
