@@ -41,6 +41,7 @@ def trackers(
 
     activity evaluate trackers --video PETS09-S2L1.avi --ground-truth gt.txt --json
     """
+    from activity.datasets.rendered.walkers import WALK_KINDS  # noqa: PLC0415
     from activity.evaluation import tracker_comparison as comparison  # noqa: PLC0415  (keeps --help fast)
     from activity.evaluation.tracking import load_mot_ground_truth  # noqa: PLC0415
 
@@ -57,7 +58,7 @@ def trackers(
             )
     if rendered:
         walks = comparison.render_walks(range(first_seed, first_seed + rendered))
-        total = rendered * len(comparison.WALK_KINDS)
+        total = rendered * len(WALK_KINDS)
         with count_progress("walks") as advance:
             figures["rendered"] = comparison.compare_on_walks(
                 walks, find_poses, settings, progress=lambda done: advance(done, total)

@@ -7,10 +7,10 @@ Association" (IEEE T-ITS 2021). The network and the decoder are called directly,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ import torch
 
 from activity.errors import CheckpointError, ConfigurationError, StructureError
 from activity.pose.openpifpaf_network import IMAGE_MEAN, IMAGE_STD, load_checkpoint
+from activity.pose.openpifpaf_onnx import OnnxFieldNetwork
 from activity.pose.openpifpaf_runtime import DecoderSettings, decoder_settings, openpifpaf
 from activity.structures import KEYPOINT_COUNT, Detections, Poses
 
@@ -138,7 +139,7 @@ def _widened(fields: Sequence[torch.Tensor], factor: float) -> list[torch.Tensor
 
 
 class OpenPifPafEstimator:
-    """Finds people and their joints in one pass, with an OpenPifPaf network run by torch on the CPU.
+    """Finds people and their joints in one pass, with an OpenPifPaf network run on the CPU.
 
     Estimators with different checkpoints and settings live side by side in one process.
 
@@ -147,7 +148,9 @@ class OpenPifPafEstimator:
             (``shufflenetv2k16``), which OpenPifPaf downloads once.
         long_edge: Longer side in pixels to which images are scaled before the network; `None` takes what the
             checkpoint was trained for.
-        threads: Threads of torch, which are the process's; `None` leaves them.
+        threads: Threads that the network may use; those of torch are the process's. `None` leaves torch's, and
+            lets ONNX Runtime use as many.
+        runtime: ``onnx`` runs the network by ONNX Runtime, ``torch`` by torch; the poses are the same.
         seed_threshold: See `DecoderSettings`, as for the rest; `None` takes what the checkpoint says.
         cif_threshold: Least confidence of a cell that votes for a joint.
         caf_threshold: Least confidence of a cell that connects two joints.
@@ -166,6 +169,7 @@ class OpenPifPafEstimator:
         *,
         long_edge: int | None = None,
         threads: int | None = None,
+        runtime: Literal["onnx", "torch"] = "onnx",
         seed_threshold: float | None = None,
         cif_threshold: float | None = None,
         caf_threshold: float | None = None,
@@ -179,7 +183,9 @@ class OpenPifPafEstimator:
             if threads < 1:
                 raise ConfigurationError(f"threads: expected at least 1, got {threads}")
             torch.set_num_threads(threads)
-        self._network, description = load_checkpoint(checkpoint)
+        if runtime not in ("onnx", "torch"):
+            raise ConfigurationError(f"runtime: expected onnx or torch, got {runtime!r}")
+        network, description = load_checkpoint(checkpoint)
         self._long_edge_px = long_edge or description.long_edge_px
         asked = {
             "seed_threshold": seed_threshold,
@@ -192,7 +198,7 @@ class OpenPifPafEstimator:
         settings = replace(
             description.decoder, **{name: value for name, value in asked.items() if value is not None}
         )
-        metas = self._network.head_metas
+        metas = network.head_metas
         if [type(meta).__name__ for meta in metas[:2]] != ["Cif", "Caf"] or metas[
             0
         ].n_fields != KEYPOINT_COUNT:
@@ -201,6 +207,11 @@ class OpenPifPafEstimator:
                 f"got {[meta.name for meta in metas]}"
             )
         self._decoder = FieldDecoder(metas[:2], settings)
+        self._network: Callable[[torch.Tensor], Sequence[torch.Tensor]] = network
+        if runtime == "onnx":
+            self._network = OnnxFieldNetwork(
+                network, name=str(checkpoint), threads=threads or torch.get_num_threads()
+            )
 
     @property
     def uses_person_boxes(self) -> bool:

@@ -177,3 +177,16 @@ def without_pretrained_backbones() -> Iterator[None]:
         finally:
             for base, value in zip(classes, before, strict=True):
                 base.pretrained = value
+
+
+@contextmanager
+def without_inplace_fields() -> Iterator[None]:
+    """Let the heads make their fields without writing in place, which no ONNX graph can."""
+    with _SETTINGS_LOCK:
+        head = openpifpaf.network.heads.CompositeField4
+        before = head.inplace_ops
+        try:
+            head.inplace_ops = False
+            yield
+        finally:
+            head.inplace_ops = before
