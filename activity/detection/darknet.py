@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from activity.detection.thresholds import class_thresholds
 from activity.errors import CheckpointError, ConfigurationError, StructureError
 from activity.structures import Detections
 
+USUAL_SCORE: Final = 0.5
+"""The least score that OpenCV's users ask for."""
 _LAYERS_WITH_WEIGHTS = ("Convolution", "BatchNorm", "InnerProduct")
 
 
@@ -27,7 +30,8 @@ class DarknetDetector:
         configuration: The ``.cfg`` file; its ``[net]`` section gives the input size.
         weights: The ``.weights`` file.
         labels: Class names in the order of the outputs, or a ``.names`` file with one a line.
-        score_threshold: One number for all classes, or one for each.
+        score_threshold: The least score: one number for all classes, or one for each class that shall have another
+            than `USUAL_SCORE`.
         iou_threshold: Of two boxes of one class that overlap more, the weaker is dropped.
 
     Raises:
@@ -41,7 +45,7 @@ class DarknetDetector:
         weights: Path | str,
         *,
         labels: tuple[str, ...] | Path,
-        score_threshold: float | Mapping[str, float] = 0.5,
+        score_threshold: float | Mapping[str, float] | None = None,
         iou_threshold: float = 0.4,
     ) -> None:
         self._path = Path(weights)
@@ -64,7 +68,8 @@ class DarknetDetector:
         if not 0 <= iou_threshold <= 1:
             raise ConfigurationError(f"iou_threshold: expected a value in [0, 1], got {iou_threshold}")
         self._iou_threshold = iou_threshold
-        self._thresholds = class_thresholds(self._labels, score_threshold, stated=None)
+        usual = dict.fromkeys(self._labels, USUAL_SCORE)
+        self._thresholds = class_thresholds(self._labels, score_threshold, stated=usual)
         self._forward(
             np.zeros((self._height, self._width, 3), np.uint8)
         )  # says now what would be wrong later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +18,11 @@ class ObjectDetector(Protocol):
     @property
     def labels(self) -> tuple[str, ...]:
         """The classes that it can find, such as ``person`` and ``weapon``."""
+        ...
+
+    @property
+    def score_thresholds(self) -> Mapping[str, float]:
+        """The least score of a detection of each class."""
         ...
 
     def detect(self, image: npt.NDArray[np.uint8]) -> Detections:

@@ -43,7 +43,7 @@ def load_detector(
             path.with_suffix(".cfg"),
             path,
             labels=labels or path.with_suffix(".names"),
-            score_threshold=0.5 if score_threshold is None else score_threshold,
+            score_threshold=score_threshold,
             iou_threshold=0.4 if iou_threshold is None else iou_threshold,
         )
     overlap = 0.55 if iou_threshold is None else iou_threshold
@@ -54,7 +54,7 @@ def load_detector(
         return YoloDetector(
             path,
             input_size=(input_size, input_size) if isinstance(input_size, int) else input_size,
-            score_threshold=0.25 if score_threshold is None else score_threshold,
+            score_threshold=score_threshold,
             iou_threshold=overlap,
             labels=labels,
             threads=threads,

@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -32,6 +32,8 @@ from activity.structures import Detections
 
 Float = npt.NDArray[np.float32]
 _STRIDES = (8, 16, 32)
+USUAL_SCORE: Final = 0.25
+"""The least score that these libraries' own predictors ask for."""
 
 
 class Layout(Enum):
@@ -100,7 +102,8 @@ class YoloDetector:
         checkpoint: The ``.onnx`` file, with one input [1, 3, H, W].
         input_size: Rows and columns, multiples of 32, for a file that takes any; `None` takes 640x640, or what the
             file states or fixes.
-        score_threshold: As for `YoloxDetector`; one number for all classes unless the file states ours.
+        score_threshold: The least score: one number for all classes, or one for each class that shall have another
+            than `USUAL_SCORE`.
         iou_threshold: Of two boxes of one class that overlap more, the weaker is dropped.
         labels: Class names for a file that states none.
         threads: Threads that one frame may use.
@@ -115,7 +118,7 @@ class YoloDetector:
         checkpoint: Path | str,
         *,
         input_size: tuple[int, int] | None = None,
-        score_threshold: float | Mapping[str, float] | None = 0.25,
+        score_threshold: float | Mapping[str, float] | None = None,
         iou_threshold: float = 0.55,
         labels: tuple[str, ...] | None = None,
         threads: int = 1,
@@ -141,7 +144,8 @@ class YoloDetector:
         if not self._labels:
             raise CheckpointError(f"{self._model.path}: states no class names; pass `labels`")
         self._layout = layout
-        self._thresholds = class_thresholds(self._labels, score_threshold, stated=None)
+        usual = dict.fromkeys(self._labels, USUAL_SCORE)
+        self._thresholds = class_thresholds(self._labels, score_threshold, stated=usual)
 
     @property
     def labels(self) -> tuple[str, ...]:

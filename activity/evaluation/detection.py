@@ -5,8 +5,6 @@ Sources: cocodataset.org/#detection-eval; the counting is pycocotools'.
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.datasets.yolo_boxes import read_yolo_boxes
-from activity.detection import ObjectDetector, YoloxDetector
+from activity.detection import ObjectDetector, load_detector
 from activity.errors import DatasetError
+from activity.evaluation.average_precision import average_precision
 from activity.structures import Detections, box_iou
 
 DATASET_LABELS: Final = ("person", "weapon")
 """Classes 0 and 1 of the data sets that `evaluate_detector` reads."""
 LOWEST_SCORE: Final = 0.01
 """Average precision looks at every detection down to this score."""
+SEED_SCORE: Final = 0.25
+"""At which Darknet prints precision, recall, F1 and average IoU."""
 _MATCH_IOU: Final = 0.5
 
 
@@ -71,6 +72,8 @@ class DetectionMetrics:
         ap50_95: Average precision over all overlaps by class.
         rates: Of all classes together.
         rates_by_class: By class.
+        seed_rates: Of all classes together at a score of 0.25, as Darknet's `detector map` prints them: there a wrong
+            detection counts as an overlap of 0.
         images: How many images were looked at.
         objects: True objects by class.
     """
@@ -81,6 +84,7 @@ class DetectionMetrics:
     ap50_95: Mapping[str, float]
     rates: Rates
     rates_by_class: Mapping[str, Rates]
+    seed_rates: Rates
     images: int
     objects: Mapping[str, int]
 
@@ -92,6 +96,7 @@ class DetectionMetrics:
             "ap50": dict(self.ap50),
             "ap50_95": dict(self.ap50_95),
             **_rates_as_json(self.rates),
+            "at_score_0.25": _rates_as_json(self.seed_rates),
             "by_class": {label: _rates_as_json(rates) for label, rates in self.rates_by_class.items()},
             "images": self.images,
             "objects": dict(self.objects),
@@ -109,18 +114,20 @@ def evaluate_detector(
     """Run a detector over a folder of labelled images.
 
     Args:
-        checkpoint: An ``.onnx`` detector that states its class names and thresholds.
+        checkpoint: A detector of any kind that `load_detector` opens, with the class names person and weapon.
         data: Folder with ``images/`` and ``labels/`` in YOLO's layout, 0 person, 1 weapon.
         threads: Threads that one image may use.
-        input_size: As for `YoloxDetector`.
+        input_size: As for `load_detector`.
         on_image: Called after each image with the number done and the number of all.
 
     Raises:
         CheckpointError: If the checkpoint cannot be used.
         DatasetError: If the folder is laid out differently, or an image cannot be read.
     """
-    stated = YoloxDetector(checkpoint, threads=threads, input_size=input_size)
-    detector = YoloxDetector(checkpoint, threads=threads, input_size=input_size, score_threshold=LOWEST_SCORE)
+    stated = load_detector(checkpoint, threads=threads, input_size=input_size)
+    detector = load_detector(checkpoint, threads=threads, input_size=input_size, score_threshold=LOWEST_SCORE)
+    # What a detector cannot find is never found: its classes may be others than the data set's.
+    thresholds = {label: stated.score_thresholds.get(label, 1.0) for label in DATASET_LABELS}
     entries = read_yolo_boxes(data, class_count=len(DATASET_LABELS))
     truths, found = [], []
     for index, entry in enumerate(entries, start=1):
@@ -134,7 +141,7 @@ def evaluate_detector(
         found.append(detect_bgr(detector, image))
         if on_image is not None:
             on_image(index, len(entries))
-    return measure_detections(truths, found, labels=DATASET_LABELS, score_thresholds=stated.score_thresholds)
+    return measure_detections(truths, found, labels=DATASET_LABELS, score_thresholds=thresholds)
 
 
 def detect_bgr(detector: ObjectDetector, image: npt.NDArray[np.generic]) -> Detections:
@@ -168,8 +175,13 @@ def measure_detections(
         raise DatasetError(f"no image holds an object of the classes {list(labels)}")
     ap50, ap50_95 = {}, {}
     for label in counted:
-        ap50[label], ap50_95[label] = _average_precision(truths, found, label)
+        ap50[label], ap50_95[label] = average_precision(
+            [_own_boxes(truth, label) for truth in truths],
+            [truth.ignored for truth in truths],
+            [detections.of(label) for detections in found],
+        )
     matches = {label: _count_matches(truths, found, label, score_thresholds[label]) for label in counted}
+    seed_matches = [_count_matches(truths, found, label, SEED_SCORE) for label in counted]
     return DetectionMetrics(
         map50=float(np.mean(list(ap50.values()))),
         map50_95=float(np.mean(list(ap50_95.values()))),
@@ -177,6 +189,7 @@ def measure_detections(
         ap50_95=ap50_95,
         rates=_rates(list(matches.values())),
         rates_by_class={label: _rates([match]) for label, match in matches.items()},
+        seed_rates=_darknet_rates(seed_matches),
         images=len(truths),
         objects={label: counts[label] for label in counted},
     )
@@ -205,57 +218,6 @@ class _Matches:
     objects: int
 
 
-def _average_precision(
-    truths: Sequence[TrueObjects], found: Sequence[Detections], label: str
-) -> tuple[float, float]:
-    from pycocotools.coco import COCO  # noqa: PLC0415  # comes with the extra `train`
-    from pycocotools.cocoeval import COCOeval  # noqa: PLC0415
-
-    annotations: list[dict[str, Any]] = []
-    for index, truth in enumerate(truths, start=1):
-        own = truth.boxes[[name == label for name in truth.labels]] if len(truth.labels) else truth.boxes
-        for box, is_ignored in [*((box, 0) for box in own), *((box, 1) for box in truth.ignored)]:
-            x0, y0, x1, y1 = (float(value) for value in box)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": index,
-                    "category_id": 1,
-                    "bbox": [x0, y0, x1 - x0, y1 - y0],
-                    "area": (x1 - x0) * (y1 - y0),
-                    "iscrowd": is_ignored,
-                }
-            )
-    results = [
-        {
-            "image_id": index,
-            "category_id": 1,
-            "bbox": [float(x0), float(y0), float(x1 - x0), float(y1 - y0)],
-            "score": float(score),
-        }
-        for index, detections in enumerate(found, start=1)
-        for (x0, y0, x1, y1), score in zip(
-            detections.of(label).boxes, detections.of(label).scores, strict=True
-        )
-    ]
-    if not results:
-        return 0.0, 0.0
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports to stdout, which is ours
-        reference = COCO()
-        reference.dataset = {
-            "images": [{"id": index} for index in range(1, len(truths) + 1)],
-            "annotations": annotations,
-            "categories": [{"id": 1, "name": label}],
-            "info": {},
-        }
-        reference.createIndex()
-        evaluation = COCOeval(reference, reference.loadRes(results), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-    precision = evaluation.eval["precision"][:, :, 0, 0, -1]  # (overlaps, recalls) of all sizes, 100 an image
-    return float(precision[0].mean()), float(precision.mean())
-
-
 def _count_matches(
     truths: Sequence[TrueObjects], found: Sequence[Detections], label: str, threshold: float
 ) -> _Matches:
@@ -263,7 +225,7 @@ def _count_matches(
     overlaps: list[float] = []
     wrong = objects = 0
     for truth, detections in zip(truths, found, strict=True):
-        own = truth.boxes[[name == label for name in truth.labels]] if len(truth.labels) else truth.boxes
+        own = _own_boxes(truth, label)
         objects += len(own)
         chosen = detections.of(label)
         order = [i for i in np.argsort(-chosen.scores, kind="stable") if chosen.scores[i] >= threshold]
@@ -276,6 +238,10 @@ def _count_matches(
             elif not _lies_in(chosen.boxes[index], truth.ignored):
                 wrong += 1
     return _Matches(tuple(overlaps), wrong, objects)
+
+
+def _own_boxes(truth: TrueObjects, label: str) -> npt.NDArray[np.float32]:
+    return truth.boxes[[name == label for name in truth.labels]] if len(truth.labels) else truth.boxes
 
 
 def _lies_in(box: npt.NDArray[np.float32], regions: npt.NDArray[np.float32]) -> bool:
@@ -295,6 +261,11 @@ def _rates(matches: Sequence[_Matches]) -> Rates:
     recall = right / objects
     f1 = 2 * precision * recall / (precision + recall) if right else 0.0
     return Rates(precision, recall, f1, float(np.mean(overlaps)) if overlaps else 0.0)
+
+
+def _darknet_rates(matches: Sequence[_Matches]) -> Rates:
+    rates = _rates(matches)
+    return Rates(rates.precision, rates.recall, rates.f1, rates.mean_iou * rates.precision)
 
 
 def _rates_as_json(rates: Rates) -> dict[str, float]:

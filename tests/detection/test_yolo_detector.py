@@ -146,7 +146,9 @@ def test_damaged_weights_and_odd_pictures_are_named(tmp_path: Path) -> None:
         YoloDetector(path).detect(np.zeros((0, 8, 3), np.uint8))
     assert len(YoloDetector(path).detect(np.zeros((1, 1, 3), np.uint8))) == 0
     with pytest.raises(ConfigurationError, match="score_threshold"):
-        YoloDetector(path, score_threshold={"person": 0.5})
+        YoloDetector(path, score_threshold={"dog": 0.5})
+    one = YoloDetector(path, score_threshold={"person": 0.5})
+    assert one.score_thresholds == {"person": 0.5, "weapon": 0.25, "car": 0.25}
     with pytest.raises(ConfigurationError, match="iou_threshold"):
         YoloDetector(path, iou_threshold=1.5)
 

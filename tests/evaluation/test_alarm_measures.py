@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +111,7 @@ class Everywhere:
     """Finds a weapon in the upper left quarter of every frame."""
 
     labels = ("weapon",)
+    score_thresholds: ClassVar = {"weapon": 0.5}
 
     def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
         height, width = image.shape[:2]

@@ -57,6 +57,9 @@ def test_half_found_with_one_false_alarm_is_what_the_hand_says() -> None:
     assert metrics.rates.precision == pytest.approx(0.5)
     assert metrics.rates.recall == pytest.approx(0.5)
     assert metrics.rates.mean_iou == pytest.approx(0.8)
+    assert metrics.as_json()["at_score_0.25"] == pytest.approx(
+        {"precision": 0.5, "recall": 0.5, "f1": 0.5, "mean_iou": 0.4}  # Darknet counts the wrong one as 0
+    )
     # Precision 1 up to recall 0.5: 51 of 101 recall points.
     assert metrics.ap50 == {"person": pytest.approx(51 / 101)}
     # Overlap 0.8 counts at 0.5 ... 0.8 (float32 puts it just at or under the last): 6 or 7 of 10.
