@@ -10,13 +10,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from activity.client import schemas
+from activity.errors import ConfigurationError
 from activity.service.api.dependencies import Admin, Opened, ThingId, Viewer, not_found
 from activity.service.api.idempotency import IdempotencyHeader, find_answer, hash_request, store_answer
 from activity.service.api.views import camera_view
 from activity.service.database import Camera, Clip
 from activity.service.database.repository.audit import append_audit
 from activity.service.database.repository.clips import get_camera, list_cameras
+from activity.service.jobs.queue import require_usable
 from activity.service.problems import Problem, problems
+from activity.service.runtime import Service
 
 router = APIRouter(prefix="/v1/cameras", tags=["cameras"])
 
@@ -47,6 +50,7 @@ def add_camera(
             if answer is not None:
                 return answer  # type: ignore[return-value] # FastAPI sends a response as it is
             row = Camera(**_columns(camera))
+            _require_usable(service, row)
             session.add(row)
             session.flush()
             view = camera_view(row)
@@ -82,6 +86,7 @@ def change_camera(
             row = _find(session, camera_id)
             for name, value in _columns(camera).items():
                 setattr(row, name, value)
+            _require_usable(service, row)
             session.flush()
             view = camera_view(row)
             append_audit(
@@ -117,6 +122,14 @@ def _find(session: Session, camera_id: str) -> Camera:
 
 def _columns(camera: schemas.CameraRequest) -> dict[str, Any]:
     return camera.model_dump(mode="json")
+
+
+def _require_usable(service: Service, row: Camera) -> None:
+    """Refuse what would make every analysis of the camera's clips fail, or would silently have no effect."""
+    try:
+        require_usable(row, service.settings.analysis)
+    except ConfigurationError as error:
+        raise Problem(422, "unusable", str(error)) from error
 
 
 def _name_taken(camera: schemas.CameraRequest) -> Problem:

@@ -97,6 +97,7 @@ class Job(Base):
         turn: Its place in the fair order, smaller first: each actor's jobs take turns with the others'.
         settings: The pipeline's settings of this run, JSON-like; empty for the server's own.
         problem: Why it failed, as RFC 9457 problem details; `None` unless it failed.
+        files_written: Storage keys of all files that any attempt at a step was about to write.
         cancel_requested: Whether a person asked to stop it.
         created_at: When it was submitted.
         enqueued_at: When a worker handed it to the engine of durable jobs; `None` before.
@@ -123,6 +124,7 @@ class Job(Base):
     turn: Mapped[int] = mapped_column(default=0)
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     problem: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    files_written: Mapped[list[Any]] = mapped_column(default=list)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     enqueued_at: Mapped[datetime | None] = mapped_column(default=None)

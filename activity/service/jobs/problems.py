@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, TypedDict
 
-from activity.errors import ActivityError, VideoError
+from activity.errors import ActivityError, ConfigurationError, VideoError
 
 ProblemKind = Literal[
     "clip-unreadable",
@@ -85,6 +85,8 @@ def step_error_of(error: BaseException) -> StepError:
         )
     if isinstance(error, VideoError):  # without its path
         return StepError("clip-unreadable", f"{error.found} ({error.good_frames} good frames)")
+    if isinstance(error, ConfigurationError) and "/" not in str(error):  # a rule, a zone or a threshold
+        return StepError("analysis-failed", str(error))
     if isinstance(error, ActivityError):  # of models and settings, whose paths are not the sender's business
         return StepError("analysis-failed", f"The server's log says more ({type(error).__name__}).")
     return StepError("internal", f"The server's log says more ({type(error).__name__}).", may_retry=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from activity.config import Settings
-from activity.errors import ActivityError
+from activity.errors import ActivityError, ConfigurationError
 from activity.service.database import Camera, Clip, Job
 from activity.service.database.repository.jobs import add_job, count_unfinished, lock_queue
 
@@ -49,31 +50,54 @@ def submit_job(
 
     Raises:
         QueueFullError: If as many jobs wait or run already.
+        ConfigurationError: If the camera's zones or thresholds cannot be used.
     """
     lock_queue(session)
     unfinished = count_unfinished(session)
     if unfinished >= max_unfinished:
         raise QueueFullError(unfinished=unfinished, retry_after_s=retry_after_s)
-    settings = settings_of(clip.camera, analysis) if clip.camera_id is not None else analysis
+    settings = settings_of(clip, clip.camera if clip.camera_id is not None else None, analysis)
     return add_job(
         session, clip_id=clip.id, submitted_by=submitted_by, settings=settings.model_dump(mode="json")
     )
 
 
-def settings_of(camera: Camera | None, analysis: Settings) -> Settings:
-    """The settings of an analysis of a clip from this camera: its thresholds and zones come into force.
+def settings_of(clip: Clip, camera: Camera | None, analysis: Settings) -> Settings:
+    """The settings of the analysis of a clip: its time of recording, and its camera's thresholds and zones.
 
-    A threshold for what no rule asks for is refused when the clip is analysed; see `threshold_labels`.
+    Raises:
+        ConfigurationError: As `require_usable`.
     """
-    if camera is None:
-        return analysis
     content = analysis.model_dump(mode="json")
-    content["cameras"][camera.name] = {
-        "thresholds": camera.thresholds,
-        "zones": {zone["name"]: zone["polygon"] for zone in camera.zones},
-    }
-    content["camera"] = camera.name
-    return Settings.model_validate(content)
+    if clip.recorded_at is not None:
+        content["recorded_at"] = clip.recorded_at
+    if camera is not None:
+        content["cameras"][camera.name] = {
+            "thresholds": camera.thresholds,
+            "zones": {zone["name"]: zone["polygon"] for zone in camera.zones},
+        }
+        content["camera"] = camera.name
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        wrong = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in error.errors(include_url=False))
+        raise ConfigurationError(f"camera {camera.name if camera else ''}: {wrong}") from error
+
+
+def require_usable(camera: Camera, analysis: Settings) -> None:
+    """Check that clips of a camera can be analysed, before there are any.
+
+    Raises:
+        ConfigurationError: If a polygon has no area, a threshold is out of bounds, or would have no effect since no
+            rule asks for it.
+    """
+    settings_of(Clip(), camera, analysis)
+    known = threshold_labels(analysis)
+    if unknown := sorted(set(camera.thresholds) - known):
+        raise ConfigurationError(
+            f"camera {camera.name}: thresholds for {', '.join(unknown)}, of which no rule speaks; "
+            f"expected some of {', '.join(sorted(known)) or 'none'}"
+        )
 
 
 def threshold_labels(analysis: Settings) -> set[str]:

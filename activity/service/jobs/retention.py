@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from activity.service.database import Clip, Database, Job, StepOutput, now
+from activity.service.database import Clip, Database, Job, now
 from activity.service.database.repository.audit import append_audit
 from activity.service.database.repository.clips import list_expired_clips
 from activity.service.storage import Storage
@@ -59,11 +59,6 @@ def sweep_retention(
 
 
 def _derived_files(session: Session, clip_id: str) -> list[str]:
-    """Storage keys of what was made of a clip, without `KEPT_FILES`."""
-    query = select(StepOutput).join(Job, Job.id == StepOutput.job_id).where(Job.clip_id == clip_id)
-    return [
-        file["key"]
-        for output in session.scalars(query)
-        for name, file in output.files.items()
-        if name not in KEPT_FILES
-    ]
+    """Storage keys of all that any attempt at a step made of a clip, without `KEPT_FILES`."""
+    jobs = session.scalars(select(Job).where(Job.clip_id == clip_id))
+    return [key for job in jobs for key in job.files_written if key.rpartition("/")[2] not in KEPT_FILES]

@@ -22,6 +22,8 @@ from activity.service.database.repository.jobs import (
     begin_step,
     finish_job,
     get_step_output,
+    list_unused_files,
+    note_files,
     set_progress,
     take_back_attempt,
 )
@@ -30,10 +32,8 @@ from activity.service.jobs.problems import StepError, make_problem, step_error_o
 from activity.service.jobs.process import StepProcess
 from activity.service.jobs.step_files import (
     NEEDS,
-    delete_earlier_attempts,
-    delete_files,
+    describe_files,
     fetch_files,
-    store_files,
 )
 from activity.service.jobs.steps import ALERTS, read_alerts
 from activity.service.jobs.workplace import OneAtATime, Workplace
@@ -140,7 +140,15 @@ class StepRunner:
 
     def _end(self, job_id: str, failure: StepError | None) -> bool:
         self._transact(lambda session: self._finish(session, job_id, failure))
+        self._delete_unused(job_id)
         return False
+
+    def _delete_unused(self, job_id: str) -> None:
+        """Delete what attempts that were killed have left; should this be killed too, retention deletes it."""
+        with self._database.read() as session:
+            keys = list_unused_files(session, job_id)
+        for key in keys:
+            self._storage.delete(key)
 
     @contextmanager
     def working_on(self, job_id: str) -> Iterator[None]:
@@ -194,6 +202,7 @@ class StepRunner:
                 raise StepError("internal", f"Step {need} was not done before step {step}.")
             fetch_files(self._storage, output, place.folder / need)
         if step == "store":
+            self._delete_unused(job_id)
             alerts = read_alerts(place.folder / "fuse" / ALERTS)
             self._transact(lambda session: self._store(session, job_id, alerts))
             return
@@ -201,12 +210,15 @@ class StepRunner:
         shutil.rmtree(own, ignore_errors=True)
         own.mkdir(parents=True)
         self._run_in_process(place, job_id, step)
-        files = store_files(self._storage, own, job_id=job_id, step=step, attempt=attempt)
+        files = describe_files(own, job_id=job_id, step=step, attempt=attempt)
+        keys = {name: file["key"] for name, file in files.items()}
+        self._transact(lambda session: note_files(session, job_id, keys.values()))
+        for name, key in keys.items():
+            self._storage.put(key, own / name)
         kept = self._transact(lambda session: add_step_output(session, job_id, step, files).files)
-        if kept == files:
-            delete_earlier_attempts(self._storage, files, job_id=job_id, step=step, attempt=attempt)
-        else:  # another worker thought this one dead, and was faster
-            delete_files(self._storage, files)
+        if kept != files:  # another worker thought this one dead, and was faster
+            for key in keys.values():
+                self._storage.delete(key)
             shutil.rmtree(own)
 
     def _store(self, session: Session, job_id: str, alerts: Sequence[Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,40 +22,19 @@ NEEDS: Final[dict[JobStep, tuple[JobStep, ...]]] = {
 """The earlier steps whose files a step reads."""
 
 
-def store_files(
-    storage: Storage, folder: Path, *, job_id: str, step: JobStep, attempt: int
-) -> dict[str, dict[str, Any]]:
-    """Put every file of `folder` into the storage, under a name that no other attempt uses.
+def describe_files(folder: Path, *, job_id: str, step: JobStep, attempt: int) -> dict[str, dict[str, Any]]:
+    """The files of a step, each with the storage key that it will have and that no other attempt uses.
 
     Returns:
         File name to ``key``, ``sha256`` and ``size_bytes``, as `StepOutput.files` has them.
-
-    Raises:
-        OutputError: If one cannot be stored.
     """
     files: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.iterdir()):
-        key = _key(job_id, step, attempt, path.name)
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        storage.put(key, path)
+        key = check_key(f"jobs/{job_id}/{step}-{attempt}/{path.name}")
         files[path.name] = {"key": key, "sha256": digest, "size_bytes": path.stat().st_size}
     return files
-
-
-def delete_files(storage: Storage, files: Mapping[str, Mapping[str, Any]]) -> None:
-    """Delete the files of an attempt that came second."""
-    for file in files.values():
-        storage.delete(file["key"])
-
-
-def delete_earlier_attempts(
-    storage: Storage, files: Mapping[str, Mapping[str, Any]], *, job_id: str, step: JobStep, attempt: int
-) -> None:
-    """Delete what attempts that were killed may have left of the files that this one made."""
-    for earlier in range(1, attempt):
-        for name in files:
-            storage.delete(_key(job_id, step, earlier, name))
 
 
 def fetch_files(storage: Storage, output: StepOutput, folder: Path) -> None:
@@ -81,7 +59,3 @@ def fetch_files(storage: Storage, output: StepOutput, folder: Path) -> None:
         if digest != file["sha256"]:
             raise StepError("internal", f"The output {name} of step {output.step} was changed.")
         part.replace(path)
-
-
-def _key(job_id: str, step: JobStep, attempt: int, name: str) -> str:
-    return check_key(f"jobs/{job_id}/{step}-{attempt}/{name}")

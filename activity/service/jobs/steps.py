@@ -105,13 +105,13 @@ class PipelineSteps:
         write_structure(folder / OBSERVATIONS, seen)
 
     def _recognize(self, folder: Path) -> None:
-        from activity.pipeline import Observations  # noqa: PLC0415
+        from activity.observation import Observations  # noqa: PLC0415 - with the networks' libraries
 
         seen = read_structure(folder / "observe" / OBSERVATIONS, Observations)
         write_structure(folder / "recognize" / ACTIVITIES, self._pipeline.recognize(seen.tracks))
 
     def _fuse(self, clip: Path, sha256: str, folder: Path) -> None:
-        from activity.pipeline import Observations  # noqa: PLC0415
+        from activity.observation import Observations  # noqa: PLC0415 - with the networks' libraries
 
         seen = read_structure(folder / "observe" / OBSERVATIONS, Observations)
         seen = dataclasses.replace(seen, video=dataclasses.replace(seen.video, path=clip))

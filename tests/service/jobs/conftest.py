@@ -35,8 +35,10 @@ class Bench:
         )
     )
 
-    def submit(self, content: bytes = b"clip", *, by: str = "key:ann", **settings: Any) -> str:
-        """Put a clip into the storage and its job into the line."""
+    def submit(
+        self, content: bytes = b"clip", *, by: str = "key:ann", real: bool = False, **settings: Any
+    ) -> str:
+        """Put a clip into the storage and its job, for fake steps unless they are `real`, into the line."""
         source = self.folder / "upload"
         source.write_bytes(content)
         key = new_key("clips", ".mp4")
@@ -50,9 +52,9 @@ class Bench:
             )
             session.add(clip)
             session.flush()
-            return add_job(
-                session, clip_id=clip.id, submitted_by=by, settings={"ledger": str(ledger), **settings}
-            ).id
+            if not real:
+                settings["ledger"] = str(ledger)
+            return add_job(session, clip_id=clip.id, submitted_by=by, settings=settings).id
 
     def job(self, job_id: str) -> Job:
         """The job as it is now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select, text, update
@@ -142,6 +142,19 @@ def get_step_file(session: Session, job_id: str, step: JobStep, name: str) -> st
     """The storage key of one file of a finished step, such as ``report.html`` of ``report``, or `None`."""
     output = get_step_output(session, job_id, step)
     return output.files[name]["key"] if output is not None and name in output.files else None
+
+
+def note_files(session: Session, job_id: str, keys: Iterable[str]) -> None:
+    """Note the storage keys of files before they are written, so that none is forgotten, whatever is killed."""
+    job = session.get_one(Job, job_id, with_for_update=True)
+    job.files_written = list(dict.fromkeys([*job.files_written, *keys]))
+
+
+def list_unused_files(session: Session, job_id: str) -> list[str]:
+    """Storage keys that a job may have written and that are no output: of attempts that were killed or came second."""
+    outputs = session.scalars(select(StepOutput).where(StepOutput.job_id == job_id))
+    used = {file["key"] for output in outputs for file in output.files.values()}
+    return [key for key in session.get_one(Job, job_id).files_written if key not in used]
 
 
 def add_step_output(

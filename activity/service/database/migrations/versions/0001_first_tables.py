@@ -141,6 +141,7 @@ def upgrade() -> None:
         sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("settings", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("problem", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("files_written", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("cancel_requested", sa.Boolean(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("enqueued_at", UtcDateTime(), nullable=True),
