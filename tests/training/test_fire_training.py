@@ -12,7 +12,8 @@ import yaml
 
 from activity.detection import FireClassifier
 from activity.errors import ConfigurationError, DatasetError
-from activity.training.fire import trainer
+from activity.structures import FireFinding
+from activity.training.fire import trainer, validation
 from activity.training.fire.augmentation import UNKNOWN, Sprites, make_training_picture
 from activity.training.fire.calibration import fit_platt
 from activity.training.fire.config import FireConfig
@@ -260,3 +261,43 @@ def test_training_learns_orange_squares_and_goes_on_where_it_was_stopped(
         np.ascontiguousarray(cv2.resize(p.image, (320, 240))) for p in (pictures[0], pictures[4])
     )
     assert classifier.classify(burning).probability > classifier.classify(quiet).probability + 0.2
+
+
+def test_validation_counts_held_out_pictures_only_and_names_the_wrong_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Orange:
+        """Takes the mean of the red channel for the probability."""
+
+        threshold = 0.5
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def classify(self, image: npt.NDArray[np.uint8]) -> FireFinding:
+            probability = float(image[..., 0].mean()) / 255
+            return FireFinding(probability, np.full((1, 1), probability, np.float32), None)
+
+    def gray(level: int, *, burns: bool, name: str, origin: str, held_out: bool = True) -> FirePicture:
+        image = np.full((8, 8, 3), level, np.uint8)
+        return FirePicture(image, burns, None, origin, name, name, name, held_out)
+
+    monkeypatch.setattr(validation, "FireClassifier", Orange)
+    pictures = [
+        gray(230, burns=True, name="a", origin="fire"),
+        gray(60, burns=True, name="b", origin="fire"),
+        gray(20, burns=False, name="c", origin="no_fire"),
+        gray(30, burns=False, name="d", origin="no_fire"),
+        gray(200, burns=False, name="e", origin="clips"),
+        gray(10, burns=True, name="seen", origin="fire", held_out=False),
+    ]
+    figures = validation.validate_fire(tmp_path / "any.onnx", pictures)
+    assert figures["labelled"]["balanced_accuracy"] == pytest.approx(0.75)
+    assert figures["labelled"]["n"] == 4
+    low, high = figures["labelled"]["interval"]
+    assert low == pytest.approx(0.5)  # both draws may be the missed scene
+    assert high == pytest.approx(1)
+    assert figures["alarm_rate"] == {"fire": 0.5, "no_fire": 0.0, "clips": 1.0}
+    assert figures["count"] == {"fire": 2, "no_fire": 2, "clips": 1}
+    assert figures["wrong"] == ["b"]
+    with pytest.raises(DatasetError, match="held-out pictures, got none"):
+        validation.validate_fire(tmp_path / "any.onnx", pictures[-1:])

@@ -73,11 +73,20 @@ def _interval(alarms: Any, burns: Any, scenes: Any, resamples: int) -> list[floa
     return [float(value) for value in np.percentile((recalls[0] + recalls[1]) / 2, [2.5, 97.5])]
 
 
-def _cross_fitted(found: Any, burns: Any, scenes: Any) -> float:
-    """Balanced accuracy with the calibration fitted on the other half of the scenes, at a probability of 0.5."""
-    logits = np.log(np.clip(found, 1e-6, 1 - 1e-6) / (1 - np.clip(found, 1e-6, 1 - 1e-6)))
-    kinds, index = np.unique(scenes, return_inverse=True)
-    half = np.random.default_rng(0).permutation(len(kinds))[index] % 2 == 0
+def _cross_fitted(found: Any, burns: Any, scenes: Any) -> float | None:
+    """Balanced accuracy with the calibration fitted on the other half of the scenes, at a probability of 0.5.
+
+    `None` where there are too few scenes for two halves that both burn in parts.
+    """
+    sure = np.clip(found, 1e-6, 1 - 1e-6)
+    logits = np.log(sure / (1 - sure))
+    random = np.random.default_rng(0)
+    kinds = np.unique(scenes)
+    burning = np.isin(kinds, scenes[burns])
+    ordered = [*random.permutation(kinds[burning]), *random.permutation(kinds[~burning])]
+    half = np.isin(scenes, ordered[::2])
+    if any(burns[part].all() or not burns[part].any() for part in (half, ~half)):
+        return None
     alarms = np.zeros(len(found), bool)
     for fitted in (half, ~half):
         scale, offset = fit_platt(logits[fitted], burns[fitted], scenes[fitted])
