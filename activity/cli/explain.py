@@ -10,6 +10,7 @@ import typer
 
 from activity.cli.analyze import load_analysis_settings
 from activity.cli.console import frame_progress, print_json, stderr, stdout
+from activity.errors import ConfigurationError
 
 
 def explain(
@@ -51,8 +52,13 @@ def explain(
     """
     from activity.assembly import RECOGNIZER_CHECKPOINT  # noqa: PLC0415  (keeps --help fast)
     from activity.config import embedded_checkpoint  # noqa: PLC0415
-    from activity.evaluation.explanation.explain import explain as run  # noqa: PLC0415
 
+    try:
+        from activity.evaluation.explanation.explain import explain as run  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{error.name} is not installed; pictures need the training extra: pip install 'activity[train]'"
+        ) from error
     settings = load_analysis_settings(config)
     with frame_progress() as progress:
         tasks = {}

@@ -21,7 +21,7 @@ def body_part_attention_figure(attention: AttentionMap, *, subject: str) -> Figu
     """Attention between the class token and the five parts: a row of maps a layer, a column a head."""
     layers, heads = attention.body_parts.shape[:2]
     figure = new_figure(
-        1.45 * heads + 1.7,
+        max(1.45 * heads + 1.7, 5.0),
         1.45 * layers + 1.75,
         title=f"Body-part attention: {subject}",
         caption="Each square is one head of one layer of the body-part transformer. A row is the token that looks, a "
@@ -57,7 +57,7 @@ def tubelet_attention_figure(
     layers, heads, count = maps.shape[:3]
     side = 1.45 if count <= 12 else 1.8
     figure = new_figure(
-        side * heads + 1.9,
+        max(side * heads + 1.9, 5.0),
         side * layers + 1.9,
         title=f"Tubelet attention of the {BODY_PARTS[part].name}: {subject}",
         caption=f"Each square is one head of one layer of the {BODY_PARTS[part].name}' transformer. Axes are frames of "

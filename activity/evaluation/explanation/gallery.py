@@ -117,7 +117,9 @@ class Gallery:
 def new_figure(width: float, height: float, *, title: str, caption: str) -> Figure:
     """An empty figure of `width` by `height` inches with what it shows written under it."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", color="#1f2328")
+    figure.suptitle(
+        wrapped(title, int(width * 9.5)), x=0.01, ha="left", fontsize=11, fontweight="bold", color="#1f2328"
+    )
     letters = int(width * 16.5)
     figure.supxlabel(wrapped(caption, letters), x=0.01, ha="left", fontsize=8, color="#57606a")
     return figure

@@ -83,7 +83,9 @@ def skeleton_figure(
                 np.asarray(values, dtype=np.float64),
                 scale=_BLOB_AREA * (1.0 if row == 0 else 0.45),
             )
-        axes[0][column].set_title(f"frame {posed.frame + 1}\n{posed.time_s:.2f} s", fontsize=8)
+        held = column > 0 and posed.time_s == frames[column - 1].time_s
+        when = "pose held" if held else f"{posed.time_s:.2f} s"
+        axes[0][column].set_title(f"frame {posed.frame + 1}\n{when}", fontsize=8)
     axes[0][0].set_ylabel("attention", fontsize=9)
     axes[1][0].set_ylabel("occlusion", fontsize=9)
     _part_legend(figure)
