@@ -70,13 +70,13 @@ def export_fields(network: nn.Module, size: tuple[int, int], *, name: str) -> by
         # torch's newer exporter cannot follow OpenPifPaf's heads; the older one warns of its age
         # and of every shape that becomes a constant, which is meant here
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.filterwarnings("ignore", category=UserWarning, module="torch.onnx")
         try:
             torch.onnx.export(
                 network,
                 (torch.zeros(1, 3, *size),),
-                content,
+                content,  # type: ignore[arg-type]  # a stream is as good as a path
                 dynamo=False,
                 opset_version=_OPSET,
                 input_names=["image"],
