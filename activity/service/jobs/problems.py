@@ -79,12 +79,14 @@ def step_error_of(error: BaseException) -> StepError:
     """Say of any exception of a step what it means for the job."""
     if isinstance(error, StepError):
         return error
+    if isinstance(
+        error, VideoError
+    ):  # without its path; a size that is a lie makes demuxers run out of memory
+        return StepError("clip-unreadable", f"{error.found} ({error.good_frames} good frames)")
     if is_out_of_memory(error):
         return StepError(
             "memory-limit", "A step ran out of the memory that one job may take.", may_retry=True
         )
-    if isinstance(error, VideoError):  # without its path
-        return StepError("clip-unreadable", f"{error.found} ({error.good_frames} good frames)")
     if isinstance(error, ConfigurationError) and "/" not in str(error):  # a rule, a zone or a threshold
         return StepError("analysis-failed", str(error))
     if isinstance(error, ActivityError):  # of models and settings, whose paths are not the sender's business

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from activity.errors import VideoError
 from activity.service.jobs.limits import StepLimits
 from activity.service.jobs.problems import StepError, is_out_of_memory, make_problem, step_error_of
 from activity.service.jobs.process import StepProcess
@@ -116,6 +117,11 @@ def test_every_library_has_its_own_word_for_no_memory(error: Exception) -> None:
     wrapped.__cause__ = error
     assert is_out_of_memory(wrapped)
     assert not is_out_of_memory(ValueError("something else"))
+
+
+def test_a_clip_whose_sizes_are_lies_is_unreadable_rather_than_too_large_for_the_memory() -> None:
+    error = VideoError(Path("/a.mp4"), "an MP4 file whose index cannot be read [Cannot allocate memory]")
+    assert step_error_of(error).kind == "clip-unreadable"
 
 
 def _wait(true: Callable[[], bool]) -> None:
