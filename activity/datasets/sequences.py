@@ -81,7 +81,7 @@ class SequenceDataset:
     @property
     def people(self) -> int:
         """M, people in every sequence."""
-        return self.sequences[0].positions.shape[1]
+        return int(self.sequences[0].positions.shape[1])
 
 
 def read_arrays(path: Path, wanted: Sequence[str]) -> dict[str, npt.NDArray[Any]]:

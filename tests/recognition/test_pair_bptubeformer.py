@@ -72,7 +72,7 @@ def test_joints_of_every_skeleton_go_into_grids_and_come_back(skeleton: str) -> 
     count = len(LAYOUTS[skeleton].joints)
     joints = torch.randn(2, 8, count, 2, generator=torch.Generator().manual_seed(2))
     for padding in ("constant", "replicate"):
-        arranged = GridArranger(padding, LAYOUTS[skeleton])(joints)  # type: ignore[arg-type]
+        arranged = GridArranger(padding, LAYOUTS[skeleton])(joints)
         assert arranged.shape == (2, 5, 2, 8, 3, 3)
         torch.testing.assert_close(joints_from_grids(arranged, skeleton=skeleton), joints)
 

@@ -11,8 +11,8 @@ from activity.tubelets import to_part_grids
 
 def still_body() -> npt.NDArray[np.float64]:
     joints = np.random.default_rng(0).random((17, 2)) + 1
-    joints[[5, 6]] = [[2, 1], [2.4, 1]]
-    joints[[11, 12]] = [[2.1, 2], [2.3, 2]]
+    joints[[5, 6]] = np.array([[2, 1], [2.4, 1]])
+    joints[[11, 12]] = np.array([[2.1, 2], [2.3, 2]])
     return np.tile(joints, (12, 1, 1))
 
 
@@ -40,7 +40,7 @@ def test_somebody_who_walks_off_moves_the_centre_and_nothing_else() -> None:
 
 def test_a_fast_wrist_shows_among_the_wrists_alone() -> None:
     joints = still_body()
-    joints[::2, 9] += [0.5, 0]
+    joints[::2, 9, 0] += 0.5
     row = features(joints)
     assert row[9] == pytest.approx(0.25, abs=1e-6)  # one of two wrists, 0.5 a frame
     assert row[:9] == pytest.approx(np.zeros(9), abs=1e-6)

@@ -36,6 +36,11 @@ def write_archive(path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _small_forest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activity.training.recognizer.sequence_floor.TREES", 20)
+
+
 def config(path: Path, **changes: Any) -> BenchmarkConfig:
     values: dict[str, Any] = {
         "kind": "benchmark",
@@ -64,6 +69,9 @@ def test_a_network_learns_what_anybody_can_tell_apart_and_a_second_run_trains_no
     )
     assert figures["accuracy"]["mean"] == 1
     assert figures["seeds"][0]["n"] == 24
+    assert {name: floor["accuracy"] for name, floor in figures["floors"].items()} == {
+        "linear": 1, "forest": 1, "svm": 1
+    }  # fmt: skip
     assert len(set(trained)) == 3
     trained.clear()
     again = run_benchmark(

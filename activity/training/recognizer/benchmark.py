@@ -20,6 +20,7 @@ from activity.recognition.architectures import NetworkConfig, build_network
 from activity.training.recognizer.benchmark_config import BenchmarkConfig
 from activity.training.recognizer.fit import OnEpoch, Recipe, SegmentPreparation, fit_segments
 from activity.training.recognizer.samples import SegmentSet
+from activity.training.recognizer.sequence_floor import measure_floors
 from activity.training.recognizer.sequences import as_segments, views_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -48,7 +49,7 @@ def run_benchmark(
     Returns:
         `data`, `protocol`, `classes`, `parameters`; `seeds`, each with `accuracy`, `balanced_accuracy`, `macro_f1`,
         `recall` by class, `confusion`, `ece`, `temperature`, `interval`, `n`; `mean` and `standard_deviation` of
-        accuracy and balanced accuracy over the seeds; `reading`.
+        accuracy and balanced accuracy over the seeds; `floors` from `measure_floors`; `reading`.
 
     Raises:
         DatasetError: If the archive is missing or damaged.
@@ -98,6 +99,7 @@ def run_benchmark(
         "seeds": results,
         "accuracy": spread([result["accuracy"] for result in results]),
         "balanced_accuracy": spread([result["balanced_accuracy"] for result in results]),
+        "floors": measure_floors(dataset),
         "reading": dataset.report.to_json(),
         "recipe": config.model_dump(mode="json"),
     }
