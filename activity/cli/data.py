@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from activity.cli.auto_label import auto_label
 from activity.cli.console import print_json, stderr, stdout
 from activity.errors import DatasetError
 
@@ -18,6 +19,8 @@ HR_CRIME_SOURCE = (
 )
 app = typer.Typer(help="Check a data set before hours of training, or make one up.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+app.command("auto-label")(auto_label)
 
 
 @app.command("hr-crime")

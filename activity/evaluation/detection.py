@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from activity.datasets.yolo_boxes import read_yolo_boxes
+from activity.datasets.yolo_boxes import BoxLabels, read_yolo_boxes
 from activity.detection import ObjectDetector, load_detector
 from activity.errors import DatasetError
 from activity.evaluation.average_precision import average_precision
@@ -134,14 +134,32 @@ def evaluate_detector(
         image = cv2.imread(str(entry.path), cv2.IMREAD_COLOR)
         if image is None:
             raise DatasetError(f"{entry.path}: cannot be read as an image")
-        height, width = image.shape[:2]
-        boxes = entry.boxes * np.array([width, height, width, height], np.float32)
-        labels = tuple(DATASET_LABELS[c] for c in entry.classes)
-        truths.append(TrueObjects(boxes, labels, np.zeros((0, 4), np.float32)))
+        truths.append(_true_objects(entry, *image.shape[:2]))
         found.append(detect_bgr(detector, image))
         if on_image is not None:
             on_image(index, len(entries))
     return measure_detections(truths, found, labels=DATASET_LABELS, score_thresholds=thresholds)
+
+
+def read_true_objects(data: Path) -> dict[str, TrueObjects]:
+    """Read the labels of a folder with ``images/`` and ``labels/`` in YOLO's layout, by file name.
+
+    Raises:
+        DatasetError: If the folder is laid out differently, or an image cannot be read.
+    """
+    truths = {}
+    for entry in read_yolo_boxes(data, class_count=len(DATASET_LABELS)):
+        image = cv2.imread(str(entry.path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise DatasetError(f"{entry.path}: cannot be read as an image")
+        truths[entry.path.name] = _true_objects(entry, *image.shape[:2])
+    return truths
+
+
+def _true_objects(entry: BoxLabels, height: int, width: int) -> TrueObjects:
+    boxes = entry.boxes * np.array([width, height, width, height], np.float32)
+    labels = tuple(DATASET_LABELS[c] for c in entry.classes)
+    return TrueObjects(boxes, labels, np.zeros((0, 4), np.float32))
 
 
 def detect_bgr(detector: ObjectDetector, image: npt.NDArray[np.generic]) -> Detections:
