@@ -139,6 +139,8 @@ def open_api(tmp_path: Path, recognizer: Recognizer) -> Iterator[Callable[..., A
         role_clients = {
             role: TestClient(app, headers={"Authorization": f"Bearer {key}"}) for role, key in keys.items()
         }
+        for client in role_clients.values():
+            client.portal = anybody.portal  # one event loop for all, as in a real server
         return Api(
             service,
             app,
