@@ -15,6 +15,7 @@ import numpy.typing as npt
 from activity.config import Settings, embedded_checkpoint
 from activity.detection.detector import ObjectDetector
 from activity.detection.fire import FireClassifier
+from activity.detection.magnified import MagnifyingGlass
 from activity.detection.yolox import YoloxDetector
 from activity.pose.estimator import PoseEstimator
 from activity.pose.topdown import TopDownEstimator
@@ -28,6 +29,15 @@ FIRE_CHECKPOINT: Final = "fire_classifier.onnx"
 TOPDOWN_CHECKPOINT: Final = "pose_topdown.onnx"
 OPENPIFPAF_CHECKPOINT: Final = "openpifpaf_rendered.safetensors"
 RECOGNIZER_CHECKPOINT: Final = "recognizer_fighting.safetensors"
+CLOSEUP_PX: Final = 320
+"""Side of the input for squares around hands."""
+
+_CLOSEUP_LONG_SIDE_PX: Final = 384
+"""The setting that gives a square that side: `fitted_size` keeps the pixels of an image of 16:9."""
+
+_FRAME_INPUT_PX: Final = 640
+"""Longer side of the input for whole frames, of the embedded detector."""
+
 PERSON_LABEL: Final = "person"
 WEAPON_LABEL: Final = "weapon"
 
@@ -62,6 +72,7 @@ class Networks:
         detector: Finds people and weapons.
         estimator: Finds keypoints.
         recognizer: Names activities.
+        closeup: Looks for weapons closely at people; `None` where the settings do not ask for that.
         fire: Looks for fire; `None` where the settings do not ask for that.
         score_floors: For ``weapon`` and ``fire``: the score under which the network reports nothing.
         models: What the report says of them: names, files and hashes.
@@ -70,6 +81,7 @@ class Networks:
     detector: ObjectDetector
     estimator: PoseEstimator
     recognizer: Recognizer
+    closeup: MagnifyingGlass | None
     fire: FireClassifier | None
     score_floors: Mapping[str, float]
     models: Sequence[ModelInfo]
@@ -92,7 +104,8 @@ def load_networks(settings: Settings) -> Networks:
         fire, fire_model = load_fire_classifier(settings, threads=threads)
         floors["fire"] = fire.threshold
         models.append(fire_model)
-    return Networks(detector, estimator, recognizer, fire, floors, tuple(models))
+    closeup = load_closeup(settings, threads=threads) if settings.detector.weapon_closeups else None
+    return Networks(detector, estimator, recognizer, closeup, fire, floors, tuple(models))
 
 
 def load_detector(settings: Settings, *, threads: int) -> tuple[YoloxDetector, ModelInfo]:
@@ -113,6 +126,26 @@ def load_detector(settings: Settings, *, threads: int) -> tuple[YoloxDetector, M
     )
     return detector, ModelInfo(
         path.stem, "detection", path.name, detector.sha256, "One pass finds people and weapons."
+    )
+
+
+def load_closeup(settings: Settings, *, threads: int) -> MagnifyingGlass:
+    """Load the detector that `settings` name once more, for squares around hands.
+
+    Raises:
+        CheckpointError: As `load_detector`.
+    """
+    section = settings.detector
+    square = section.model_copy(
+        update={"long_side_px": _CLOSEUP_LONG_SIDE_PX, "weapon_score": section.weapon_closeup_score}
+    )
+    detector, _ = load_detector(settings.model_copy(update={"detector": square}), threads=threads)
+    return MagnifyingGlass(
+        detector,
+        label=WEAPON_LABEL,
+        input_px=CLOSEUP_PX,
+        frame_input_px=section.long_side_px or _FRAME_INPUT_PX,
+        most_squares=section.weapon_closeups,
     )
 
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from activity.assembly import PERSON_LABEL, WEAPON_LABEL, Networks, make_tracker
 from activity.config import Settings
+from activity.detection.magnified import merge_detections
+from activity.pose.hands import find_hands
 from activity.structures import Detections, FireFinding, Frame, Track, VideoInfo
 from activity.video import VideoReader
 
@@ -104,7 +106,8 @@ def observe_clip(
     weapons: list[tuple[int, float, Detections]] = []
     fire: list[tuple[int, float, FireFinding]] = []
     detected_people: list[tuple[float, npt.NDArray[np.float32]]] = []
-    next_fire_s = -np.inf
+    next_fire_s = next_weapon_s = -np.inf
+    weapon_looks = 0
     frames_analysed, duration_s = 0, 0.0
     with VideoReader(
         clip,
@@ -123,9 +126,20 @@ def observe_clip(
                 poses = networks.estimator.estimate(frame.image, detections)
             with clock("track"):
                 tracker.update(frame_index=frame.index, time_s=frame.time_s, poses=poses, image=frame.image)
-            found = detections.of(WEAPON_LABEL)
-            if len(found):
-                weapons.append((frame.index, frame.time_s, found))
+            if frame.time_s >= next_weapon_s - 1e-6:
+                with clock("weapons"):
+                    found = detections.of(WEAPON_LABEL)
+                    if networks.closeup is not None:
+                        keep = poses.scores >= settings.pose.person_score
+                        hands = find_hands(poses.keypoints[keep], poses.boxes[keep])
+                        closely = networks.closeup.look(
+                            frame.image, poses.boxes[keep], hands, turn=weapon_looks
+                        )
+                        found = merge_detections([found, closely])
+                if len(found):
+                    weapons.append((frame.index, frame.time_s, found))
+                weapon_looks += 1
+                next_weapon_s = frame.time_s + 1 / settings.detector.weapon_rate_hz
             if settings.output.redact:
                 detected_people.append((frame.time_s, detections.of(PERSON_LABEL).boxes))
             if networks.fire is not None and frame.time_s >= next_fire_s - 1e-6:

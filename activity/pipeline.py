@@ -23,7 +23,7 @@ from activity.fusion.incidents import check_applicable, raise_alerts
 from activity.observation import Observations, OnProgress, StageClock, no_progress, observe_clip
 from activity.playback import ANNOTATED_VIDEO, draw_clip
 from activity.report import ClipAnalysis, FireReading, Part, read_head, write_html, write_json
-from activity.scene import find_holders, judge_fire
+from activity.scene import find_aims, find_holders, judge_fire
 from activity.structures import ActivityScore, Track
 from activity.tubelets import TubeletSettings, make_tubelets
 from activity.video import sha256_of
@@ -126,6 +126,7 @@ class Pipeline:
             activities=activities,
             weapons=weapons.episodes,
             fires=fires,
+            hints=find_aims(weapons.episodes, seen.tracks),
         )
         alerts = raise_alerts(
             findings, self._settings.fusion.rules, camera=self._camera, started_at=self._settings.recorded_at

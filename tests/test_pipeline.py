@@ -61,7 +61,13 @@ def test_the_demo_clip_gives_people_activities_and_all_three_files(
     assert report["clip"]["frames"] == analysis.frames_decoded
     assert {track["track_id"] for track in report["tracks"]} == {t.track_id for t in analysis.tracks}
     assert report["holders"]["status"] == "analysed"
-    assert [alert["rule"] for alert in report["alerts"]].count("fighting") == 1
+    assert sorted(alert["rule"] for alert in report["alerts"]) == ["fighting", "fire", "weapon_held"]
+    armed = next(alert for alert in report["alerts"] if alert["rule"] == "weapon_held")
+    assert (armed["agency"], len(armed["track_ids"])) == ("police", 1)
+    assert {evidence["kind"] for evidence in armed["explanation"]} >= {"weapon", "holder"}
+    assert 3.4 <= armed["start_s"] <= armed["end_s"] <= 8.0, "as the demo's script has it"
+    gunman = next(track for track in report["tracks"] if track["track_id"] in armed["track_ids"])
+    assert all(box[2] < 260 for t, box in zip(gunman["times_s"], gunman["boxes"], strict=True) if 4 < t < 7)
     with VideoReader(DEMO) as original, VideoReader(tmp_path / "demo" / "annotated.mp4") as annotated:
         times = [frame.time_s for frame in original]
         drawn = [frame.time_s for frame in annotated]

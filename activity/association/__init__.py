@@ -5,12 +5,15 @@ The boxes alone fail for a raised arm and for neighbours; `link_holders` is the 
 
 from activity.association.holder import HolderModel, distance_to_box, link_holders, person_sizes
 from activity.association.people import PeopleAt, people_at
+from activity.association.pointing import Pointing, find_pointing
 from activity.association.vote import vote_along_track
 
 __all__ = [
     "HolderModel",
     "PeopleAt",
+    "Pointing",
     "distance_to_box",
+    "find_pointing",
     "link_holders",
     "people_at",
     "person_sizes",

@@ -59,21 +59,32 @@ class DetectorSettings(Section):
     weapon_score: Share | None = Field(
         None, description="Least score of a weapon; null takes the checkpoint's."
     )
-    weapon_needed: int = Field(
-        5, ge=1, le=1000, description="A weapon counts when it is seen in so many analysed frames ..."
+    weapon_rate_hz: float = Field(
+        3.0, gt=0, le=240, description="Looks for weapons a second, each at the frame and closely at hands."
     )
-    weapon_of: int = Field(10, ge=1, le=1000, description="... of so many in a row.")
+    weapon_closeups: int = Field(
+        6, ge=0, le=100, description="Hands that are magnified in one look; 0 looks at whole frames only."
+    )
+    weapon_closeup_score: Share | None = Field(
+        0.2, description="Least score of a weapon in a magnified hand; null takes the checkpoint's."
+    )
+    weapon_needed: int = Field(
+        3, ge=1, le=1000, description="A weapon counts when it is seen in so many looks ..."
+    )
+    weapon_of: int = Field(5, ge=1, le=1000, description="... of so many in a row.")
 
     @model_validator(mode="after")
     def _window_is_long_enough(self) -> Self:
         return _check_window(self, self.weapon_needed, self.weapon_of)
 
     def stays(self, frame_step_s: float) -> Persistence:
-        """When a weapon counts, in frames that are `frame_step_s` apart."""
+        """When a weapon counts, in a clip whose analysed frames are `frame_step_s` apart."""
+        step_s = max(frame_step_s, 1 / self.weapon_rate_hz)
+        # A look takes the first frame after its time, so that looks may come half a frame late.
         return Persistence(
             self.weapon_needed,
-            window_s=(self.weapon_of - 0.5) * frame_step_s,
-            max_gap_s=max(1.0, self.weapon_of * frame_step_s),
+            window_s=(self.weapon_of - 0.5) * step_s + frame_step_s,
+            max_gap_s=max(1.0, self.weapon_of * step_s),
         )
 
 

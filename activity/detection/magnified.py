@@ -1,7 +1,8 @@
-"""A second, magnified look at people: a pistol of a few pixels is lost when a whole frame is scaled to the network's input.
+"""A second, magnified look at hands: a pistol of a few pixels is lost when a whole frame is scaled to the network's input.
 
-The same network looks at a square around each person, in which the person is about as large as people are in pictures of
-weapons. Small people gain most; one who already fills the input gains nothing and is not looked at twice.
+The same network looks at a square around each hand in which its person is about as large as people are in pictures of
+weapons. What is held is in a hand, so nothing else need be magnified; and what is in the middle of a square is found
+better than what is at its edge. Small people gain most; one who is as large in the whole frame is not looked at twice.
 """
 
 from __future__ import annotations
@@ -13,24 +14,28 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.detection.detector import ObjectDetector
-from activity.structures import Detections, box_iou
+from activity.errors import StructureError
+from activity.structures import Detections, Hands, box_iou
 
-MARGIN: Final = 1.4
-"""Side of the square over the greater side of the person's box: outstretched arms lie inside."""
+MARGIN: Final = 1.25
+"""Side of the square over the greater side of the person's box."""
+
+_ONE_SQUARE: Final = 0.35
+"""Two hands nearer to each other than this share of the person's size share a square around their middle."""
 
 _SAME_IOU: Final = 0.3
 """Boxes of one class that overlap more are one object."""
 
 
 class MagnifyingGlass:
-    """Looks for objects around people, some people a look, those first who waited longest.
+    """Looks for objects in hands, in some squares a look and in the next ones at the next look.
 
     Args:
         detector: Looks at the squares; its input should be square.
         label: The class that is looked for.
         input_px: Side of the detector's input.
         frame_input_px: Input pixels along the longer side when whole frames are looked at.
-        most_people: How many squares one look may cost.
+        most_squares: How many squares one look may cost.
         least_gain: People who would be magnified by less, against the whole frame, are passed over.
     """
 
@@ -41,45 +46,53 @@ class MagnifyingGlass:
         label: str,
         input_px: int,
         frame_input_px: int,
-        most_people: int = 4,
+        most_squares: int = 6,
         least_gain: float = 1.25,
     ) -> None:
         self._detector = detector
         self._label = label
         self._input_px = input_px
         self._frame_input_px = frame_input_px
-        self._most_people = most_people
+        self._most_squares = most_squares
         self._least_gain = least_gain
 
     def look(
-        self, image: npt.NDArray[np.uint8], people: npt.NDArray[np.float32], *, turn: int = 0
+        self, image: npt.NDArray[np.uint8], people: npt.NDArray[np.float32], hands: Hands, *, turn: int = 0
     ) -> Detections:
-        """Objects of the class around people, boxes in the image's own pixels.
+        """Objects of the class around hands, boxes in the image's own pixels.
 
         Args:
             image: [H, W, 3] uint8 RGB.
             people: [P, 4] boxes in pixels.
-            turn: Number of the look: where there are more people than a look may cost, each look takes the next ones.
+            hands: Of the same people. Of a person without any, the middle of the box is looked at.
+            turn: Number of the look: where there are more squares than a look may cost, each look takes the next ones.
+
+        Raises:
+            StructureError: If there are other hands than people.
         """
-        squares = [square for box in people if (square := self._square(image, box)) is not None]
-        if len(squares) > self._most_people:
-            start = turn * self._most_people % len(squares)
-            squares = (squares + squares)[start : start + self._most_people]
-        found = [self._look_at(image, square) for square in squares]
-        return merge_detections(found)
+        if len(hands) != len(people):
+            raise StructureError(f"hands: expected those of {len(people)} people, got {len(hands)}")
+        squares = [
+            square
+            for row, box in enumerate(people)
+            for centre in _centres(box, hands, row)
+            if (square := self._square(image, box, centre)) is not None
+        ]
+        if len(squares) > self._most_squares:
+            start = turn * self._most_squares % len(squares)
+            squares = (squares + squares)[start : start + self._most_squares]
+        return merge_detections([self._look_at(image, square) for square in squares])
 
     def _square(
-        self, image: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]
+        self, image: npt.NDArray[np.uint8], box: npt.NDArray[np.float32], centre: tuple[float, float]
     ) -> tuple[int, int, int, int] | None:
-        """The square around a person, cut at the picture's edge; `None` where a second look gains nothing."""
+        """The square around a hand, cut at the picture's edge; `None` where a second look gains nothing."""
         height, width = image.shape[:2]
-        side = MARGIN * float(max(box[2] - box[0], box[3] - box[1]))
-        if (
-            side < 16
-            or (self._input_px / side) / (self._frame_input_px / max(height, width)) < self._least_gain
-        ):
+        side = MARGIN * _size(box)
+        gain = (self._input_px / max(side, 1.0)) / (self._frame_input_px / max(height, width))
+        if side < 16 or gain < self._least_gain:
             return None
-        x, y = float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2
+        x, y = centre
         x0, y0 = max(0, round(x - side / 2)), max(0, round(y - side / 2))
         x1, y1 = min(width, round(x + side / 2)), min(height, round(y + side / 2))
         return (x0, y0, x1, y1) if min(x1 - x0, y1 - y0) >= 8 else None
@@ -89,6 +102,19 @@ class MagnifyingGlass:
         found = self._detector.detect(np.ascontiguousarray(image[y0:y1, x0:x1])).of(self._label)
         shift = np.array([x0, y0, x0, y0], np.float32)
         return Detections(found.boxes + shift, found.scores, found.labels)
+
+
+def _size(box: npt.NDArray[np.float32]) -> float:
+    return float(max(box[2] - box[0], box[3] - box[1]))
+
+
+def _centres(box: npt.NDArray[np.float32], hands: Hands, row: int) -> list[tuple[float, float]]:
+    points = hands.points[row][hands.found[row]].astype(np.float64)
+    if len(points) == 0:
+        points = np.array([[box[0] + box[2], box[1] + box[3]]], np.float64) / 2
+    elif len(points) == 2 and np.linalg.norm(points[0] - points[1]) < _ONE_SQUARE * _size(box):
+        points = points.mean(axis=0, keepdims=True)
+    return [(float(x), float(y)) for x, y in points]
 
 
 def merge_detections(parts: Sequence[Detections]) -> Detections:

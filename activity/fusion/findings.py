@@ -57,10 +57,10 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class PostureHint:
-    """Weak evidence from keypoints: arms held as by an armed person, or an arm that points at somebody.
+    """Weak evidence from keypoints: an armed person's arm that points at somebody.
 
     Attributes:
-        kind: ``armed`` or ``aiming``.
+        kind: ``aiming``.
         track_id: Whose arms.
         start_s: Begin in seconds.
         end_s: End in seconds.

@@ -29,7 +29,7 @@ class Condition(_Entry):
     weapon: Literal["seen", "held"] | None = None
     fire: Literal["seen"] | None = None
     in_view: int | None = Field(None, ge=1, le=1000, description="So many people in the picture.")
-    posture: Literal["armed", "aiming"] | None = Field(None, description="Weak evidence.")
+    posture: Literal["aiming"] | None = Field(None, description="Weak evidence.")
     at_least: float = Field(0.5, gt=0, le=1, description="Least probability or score.")
     weight: float = Field(1.0, gt=0, le=1, description="Share of the remaining doubt that it takes away.")
 

@@ -158,9 +158,8 @@ def test_probabilities_never_exceed_one_and_the_holder_is_a_candidate(seed: int,
         np.full(count, 0.5),
     )
     found = rng.uniform(size=(count, 2)) < 0.7
-    seen = Hands(
-        rng.uniform(0, 400, (count, 2, 2)), np.where(found, rng.uniform(0.1, 50, (count, 2)), 0), found
-    )
+    std_px = np.where(found, rng.uniform(0.1, 50, (count, 2)), 0).astype(np.float32)
+    seen = Hands(rng.uniform(0, 400, (count, 2, 2)).astype(np.float32), std_px, found)
     result = link((100, 100, 100 + rng.uniform(0, 80), 130), crowd, seen)
     assert sum(c.probability for c in result.candidates) <= 1 + 1e-9
     assert result.track_id is None or result.track_id in {c.track_id for c in result.candidates}

@@ -1,19 +1,23 @@
-"""A magnified second look at people: where it looks, and that what it finds comes back in the picture's own pixels."""
+"""A magnified second look at hands: where it looks, and that what it finds comes back in the picture's own pixels."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from activity.detection.magnified import MagnifyingGlass, merge_detections
-from activity.structures import Detections
+from activity.errors import StructureError
+from activity.structures import Detections, Hands
 
 
 class BrightSpotDetector:
     """Finds the bright pixels of an image as one weapon."""
 
     labels = ("person", "weapon")
+    score_thresholds: ClassVar[dict[str, float]] = {"person": 0.5, "weapon": 0.5}
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, int]] = []
@@ -28,11 +32,21 @@ class BrightSpotDetector:
 
 
 def glass(detector: BrightSpotDetector, **changes: int) -> MagnifyingGlass:
-    return MagnifyingGlass(detector, label="weapon", input_px=416, frame_input_px=640, **changes)
+    return MagnifyingGlass(detector, label="weapon", input_px=320, frame_input_px=640, **changes)
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> npt.NDArray[np.float32]:
     return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def no_hands(count: int) -> Hands:
+    return Hands(
+        np.zeros((count, 2, 2), np.float32), np.zeros((count, 2), np.float32), np.zeros((count, 2), bool)
+    )
+
+
+def two_hands(left: tuple[float, float], right: tuple[float, float]) -> Hands:
+    return Hands(np.array([[left, right]], np.float32), np.full((1, 2), 2, np.float32), np.ones((1, 2), bool))
 
 
 def picture(*spots: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -43,38 +57,56 @@ def picture(*spots: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 
 def test_an_object_near_a_small_person_is_found_where_it_is() -> None:
-    found = glass(BrightSpotDetector()).look(picture((330, 150)), boxes((280, 100, 320, 200)))
+    found = glass(BrightSpotDetector()).look(picture((330, 150)), boxes((280, 100, 320, 200)), no_hands(1))
     assert found.boxes.tolist() == [[330, 150, 340, 156]]
     assert found.labels == ("weapon",)
 
 
 def test_an_object_far_from_everybody_is_not_looked_at() -> None:
-    assert len(glass(BrightSpotDetector()).look(picture((600, 300)), boxes((280, 100, 320, 200)))) == 0
+    assert (
+        len(glass(BrightSpotDetector()).look(picture((600, 300)), boxes((280, 100, 320, 200)), no_hands(1)))
+        == 0
+    )
 
 
 def test_a_person_who_fills_the_picture_is_not_looked_at_twice() -> None:
     detector = BrightSpotDetector()
-    glass(detector).look(picture((330, 150)), boxes((100, 10, 300, 350)))
+    glass(detector).look(picture((330, 150)), boxes((100, 10, 300, 350)), no_hands(1))
     assert detector.seen == []
+
+
+def test_hands_far_apart_get_a_square_each_and_hands_together_share_one() -> None:
+    apart, together = BrightSpotDetector(), BrightSpotDetector()
+    person = boxes((280, 100, 320, 200))
+    found = glass(apart).look(picture((215, 150)), person, two_hands((220, 150), (380, 150)))
+    assert found.boxes.tolist() == [[215, 150, 225, 156]]
+    assert len(apart.seen) == 2
+    glass(together).look(picture(), person, two_hands((290, 150), (310, 150)))
+    assert len(together.seen) == 1
+
+
+def test_hands_of_other_people_are_refused() -> None:
+    with pytest.raises(StructureError, match="expected those of 1 people, got 2"):
+        glass(BrightSpotDetector()).look(picture(), boxes((280, 100, 320, 200)), no_hands(2))
 
 
 def test_nobody_and_a_person_outside_of_the_picture_are_no_error() -> None:
     detector = BrightSpotDetector()
-    assert len(glass(detector).look(picture(), boxes())) == 0
-    assert len(glass(detector).look(picture(), boxes((900, 900, 950, 1000)))) == 0
+    assert len(glass(detector).look(picture(), boxes(), no_hands(0))) == 0
+    assert len(glass(detector).look(picture(), boxes((900, 900, 950, 1000)), no_hands(1))) == 0
     assert detector.seen == []
 
 
 def test_a_square_is_cut_at_the_edge_of_the_picture() -> None:
     detector = BrightSpotDetector()
-    found = glass(detector).look(picture((2, 40)), boxes((0, 0, 40, 100)))
+    found = glass(detector).look(picture((2, 40)), boxes((0, 0, 40, 100)), no_hands(1))
     assert found.boxes.tolist() == [[2, 40, 12, 46]]
-    assert detector.seen == [(120, 90)]
+    assert detector.seen == [(112, 82)]  # 125 px around (20, 50)
 
 
 def test_one_object_seen_in_two_squares_is_one() -> None:
     found = glass(BrightSpotDetector()).look(
-        picture((330, 150)), boxes((280, 100, 320, 200), (330, 100, 370, 200))
+        picture((330, 150)), boxes((280, 100, 320, 200), (330, 100, 370, 200)), no_hands(2)
     )
     assert len(found) == 1
 
@@ -83,7 +115,7 @@ def test_with_too_many_people_each_look_takes_the_next_ones() -> None:
     people = boxes(*((60 * i, 100, 60 * i + 20, 150) for i in range(5)))
     spots = [(60 * i + 5, 120) for i in range(5)]
     looks = [
-        glass(BrightSpotDetector(), most_people=2).look(picture(*spots), people, turn=turn)
+        glass(BrightSpotDetector(), most_squares=2).look(picture(*spots), people, no_hands(5), turn=turn)
         for turn in range(3)
     ]
     assert all(len(look) for look in looks)

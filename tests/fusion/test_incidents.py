@@ -187,8 +187,8 @@ def test_strengthening_evidence_takes_its_weight_of_the_remaining_doubt_away() -
 
 
 def test_a_posture_strengthens_only_an_alert_on_the_same_person() -> None:
-    hinted = rule(**(WEAPON | {"strengthened_by": [{"posture": "armed", "weight": 0.1}]}))
-    hints = [PostureHint("armed", 3, 0.5, 2.0, 0.8, "person 3: arms as of an armed person (weak evidence)")]
+    hinted = rule(**(WEAPON | {"strengthened_by": [{"posture": "aiming", "weight": 0.1}]}))
+    hints = [PostureHint("aiming", 3, 0.5, 2.0, 0.8, "person 3 points at person 1 (weak evidence)")]
     (same,) = raise_alerts(scene(weapons=[weapon(0.6, holder=3)], hints=hints), [hinted])
     (other,) = raise_alerts(scene(weapons=[weapon(0.6, holder=2)], hints=hints), [hinted])
     assert same.score == pytest.approx(1 - 0.4 * (1 - 0.1 * 0.8))
@@ -298,7 +298,7 @@ def test_a_rule_may_speak_of_a_time_of_day(begin: str, end: str, raised: bool) -
         ({"needs": []}, "needs"),
         ({"needs": [{"weapon": "held", "fire": "seen"}]}, "expected one of activity"),
         ({"needs": [{}]}, "got none"),
-        ({"needs": [{"posture": "armed"}]}, "weak evidence"),
+        ({"needs": [{"posture": "aiming"}]}, "weak evidence"),
         ({"needs": [{"activity": "Fighting", "at_least": 0}]}, "at_least"),
         ({"needs": [{"activity": "Fighting", "atleast": 0.5}]}, "atleast"),
         ({"needs": [{"fire": "seen"}], "people": 2}, "in_view"),
