@@ -144,8 +144,9 @@ class RecognizerConfig(_Section):
     published: str = Field("", description="What its paper reports, for tables.")
     protocol: Literal["by_video", "paper"] = Field(
         "by_video",
-        description="by_video: nothing of a source is on both sides of a split; paper: the split of the BPTubeFormer "
-        "paper, in which people of one video are, and windows overlap.",
+        description="Of `activity experiment` (`activity train` always cross-validates by video or source). by_video: "
+        "nothing of a source is on both sides of a split; paper: the split of the BPTubeFormer paper, in which people "
+        "of one video are, and windows overlap.",
     )
     folds: int = Field(5, ge=2, le=100, description="Folds of the cross-validation, grouped by source.")
     fold_seeds: tuple[int, ...] = Field(
