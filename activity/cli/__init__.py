@@ -20,6 +20,7 @@ from activity.cli import (
     data,
     evaluate,
     experiment,
+    keys,
     thresholds,
     train,
 )
@@ -57,6 +58,7 @@ app.command()(export)
 app.command()(doctor)
 app.command()(serve)
 app.command()(worker)
+app.add_typer(keys.app, name="keys")
 app.command()(submit)
 app.command()(verify)
 app.add_typer(corrections.app, name="corrections")
