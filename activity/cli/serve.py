@@ -1,4 +1,4 @@
-"""`activity serve`: the HTTP API, the jobs and the alerts in one process."""
+"""`activity serve`: the HTTP API, the pages, the jobs and the alerts in one process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def serve(
         bool, typer.Option("--json", help="Print one JSON object on stdout when it listens.")
     ] = False,
 ) -> None:
-    """Serve the HTTP API until told to stop (Ctrl-C or SIGTERM).
+    """Serve the HTTP API and the pages until told to stop (Ctrl-C or SIGTERM).
 
     One command, nothing to set up: the database (SQLite) and the files lie in the state folder, `$ACTIVITY_HOME`.
     The first start prints an admin key, once.

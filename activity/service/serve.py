@@ -21,6 +21,7 @@ from activity.service.background import background_work
 from activity.service.database import Database
 from activity.service.metrics import Metrics
 from activity.service.models import describe_models
+from activity.service.pages import ROUTERS as PAGES
 from activity.service.recognition import SegmentRecognizer
 from activity.service.runtime import Service
 from activity.service.security.keys import ensure_admin
@@ -80,14 +81,14 @@ def open_service(settings: ServiceSettings) -> Iterator[tuple[Service, str | Non
 def serve(
     settings: ServiceSettings,
     *,
-    more: tuple[APIRouter, ...] = (),
+    more: tuple[APIRouter, ...] = PAGES,
     on_listening: Callable[[Listening], None] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT: the API, and in the same process the jobs and the alerts.
+    """Serve until SIGTERM or SIGINT: the API and the pages, and in the same process the jobs and the alerts.
 
     Args:
         settings: Of the service.
-        more: Routers beside those of the API, such as the pages.
+        more: Routers beside those of the API; the pages, unless others are named.
         on_listening: Told where the service is, once it takes connections.
 
     Raises:
