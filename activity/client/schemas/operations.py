@@ -50,7 +50,10 @@ class CameraRequest(Request):
     name: Line
     zones: list[Zone] = Field(default=[], max_length=100)
     thresholds: dict[Label, Share] = Field(
-        default={}, max_length=100, description="Label to the least probability that raises an alert."
+        default={},
+        max_length=100,
+        description="Label to the least probability that raises an alert.",
+        json_schema_extra={"additionalProperties": False},  # pydantic bounds names by patternProperties alone
     )
     retention_days: int | None = Field(
         None, ge=0, le=36500, description="Clips are deleted after so many days."

@@ -42,6 +42,17 @@ def real_ids(api: Api) -> dict[str, str]:
     }
 
 
+MEANINGS = ("no-video", "form", "idempotency-key-reused", "unusable", "unknown-camera")
+"""What no schema can say: bytes at random are no video, labels at random are no rule's, a key was used before."""
+
+
+def refused_for_its_meaning(response: schemathesis.Response) -> bool:
+    kind = response.headers.get("content-type", [""])[0]
+    if response.status_code < 400 or kind != "application/problem+json":
+        return False
+    return str(response.json()["type"]).rpartition(":")[2] in MEANINGS
+
+
 def examine(api: Api, network: Recognizer, *, examples: int) -> None:
     ids = real_ids(api)
     # Schemathesis starts the application in an event loop of its own, so it gets a batcher of its own too.
@@ -70,8 +81,7 @@ def examine(api: Api, network: Recognizer, *, examples: int) -> None:
             response = case.call(headers=credentials)
             statuses.setdefault(case.operation.label, set()).add(response.status_code)
             assert response.status_code < 500, response.text
-            # bytes at random are no video, whatever the document says of their form
-            excluded = [positive_data_acceptance] if case.path == "/v1/clips" else []
+            excluded = [positive_data_acceptance] if refused_for_its_meaning(response) else []
             case.validate_response(response, headers=credentials, excluded_checks=excluded)
 
         try:
@@ -94,7 +104,7 @@ def test_a_few_requests_of_every_kind_are_answered_as_the_document_says(
 def test_many_requests_of_every_kind_are_answered_as_the_document_says(
     api: Api, recognizer: Recognizer
 ) -> None:
-    examine(api, recognizer, examples=60)
+    examine(api, recognizer, examples=25)
 
 
 def test_the_document_has_an_example_or_bounds_for_every_body(api: Api) -> None:
