@@ -17,8 +17,10 @@ from activity.detection.detector import ObjectDetector
 from activity.detection.fire import FireClassifier
 from activity.detection.magnified import MagnifyingGlass
 from activity.detection.yolox import YoloxDetector
+from activity.errors import ConfigurationError
+from activity.networks.onnx import OnnxModel
 from activity.pose.estimator import PoseEstimator
-from activity.pose.topdown import TopDownEstimator
+from activity.pose.foreign import YoloPoseEstimator, load_topdown
 from activity.recognition.recognizer import Recognizer
 from activity.report import ModelInfo
 from activity.structures import Poses, Track
@@ -159,9 +161,17 @@ def load_estimator(settings: Settings, *, threads: int) -> tuple[PoseEstimator, 
     match pose.estimator:
         case "topdown":
             path = Path(pose.checkpoint) if pose.checkpoint else embedded_checkpoint(TOPDOWN_CHECKPOINT)
-            topdown = TopDownEstimator(path, keypoint_threshold=pose.keypoint_score, threads=threads)
+            topdown = load_topdown(path, keypoint_threshold=pose.keypoint_score, threads=threads)
             note = "Chosen by the user." if pose.checkpoint else _WHY_TOPDOWN
             return topdown, ModelInfo(path.stem, "pose", path.name, topdown.sha256, note)
+        case "yolo_pose":
+            if not pose.checkpoint:
+                raise ConfigurationError(
+                    "pose.checkpoint: yolo_pose has no embedded network; name an .onnx file"
+                )
+            path = Path(pose.checkpoint)
+            yolo = YoloPoseEstimator(OnnxModel(path, threads=threads), keypoint_threshold=pose.keypoint_score)
+            return yolo, ModelInfo(path.stem, "pose", path.name, yolo.sha256, "Chosen by the user.")
         case "openpifpaf":
             # Imported here: OpenPifPaf loads torchvision and matplotlib, seconds that the default need not pay.
             from activity.pose.openpifpaf import OpenPifPafEstimator  # noqa: PLC0415

@@ -91,13 +91,13 @@ class DetectorSettings(Section):
 class PoseSettings(Section):
     """Which network turns people into 17 keypoints."""
 
-    estimator: Literal["topdown", "openpifpaf"] = Field(
+    estimator: Literal["topdown", "openpifpaf", "yolo_pose"] = Field(
         "topdown",
-        description="topdown: heat maps on each detected person; openpifpaf: one shot, no boxes needed.",
+        description="topdown: joints of each detected person; openpifpaf, yolo_pose: one shot, no boxes needed.",
     )
     checkpoint: str | None = Field(
         None,
-        description="A file, or for openpifpaf the name of an official checkpoint; null takes the embedded one.",
+        description="A file (docs/poses.md), or an official checkpoint of openpifpaf; null takes the embedded one.",
     )
     person_score: Share = Field(
         0.15,
@@ -107,17 +107,19 @@ class PoseSettings(Section):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``topdown``, ``openpifpaf`` or either followed by ``:CHECKPOINT``.
+        """Read ``topdown``, ``openpifpaf`` or ``yolo_pose``, any followed by ``:CHECKPOINT``.
 
         Raises:
-            ConfigurationError: If the estimator is unknown.
+            ConfigurationError: If the estimator is unknown, or yolo_pose has no checkpoint.
         """
         estimator, _, checkpoint = text.partition(":")
-        if estimator not in ("topdown", "openpifpaf"):
+        if estimator not in ("topdown", "openpifpaf", "yolo_pose"):
             raise ConfigurationError(
                 f"pose {text!r}: expected topdown or openpifpaf, optionally with :CHECKPOINT, such as "
-                "openpifpaf:checkpoints/openpifpaf_rendered.safetensors"
+                "openpifpaf:checkpoints/openpifpaf_rendered.safetensors, or yolo_pose:FILE.onnx"
             )
+        if estimator == "yolo_pose" and not checkpoint:
+            raise ConfigurationError(f"pose {text!r}: none is embedded; name a file, yolo_pose:FILE.onnx")
         return cls.model_validate({"estimator": estimator, "checkpoint": checkpoint or None})
 
 
