@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -252,10 +253,13 @@ def test_training_learns_orange_squares_and_goes_on_where_it_was_stopped(
     }
     with monkeypatch.context() as stopped:
         stopped.setattr(trainer, "write_checkpoint", lambda *_: tmp_path)
+        stopped.setattr(trainer, "validate_fire", lambda *_, **__: {})
         trainer.train(config(**settings, steps=15), run_directory=tmp_path / "run")
     path = trainer.train(config(**settings, steps=40), run_directory=tmp_path / "run")
     state = torch.load(tmp_path / "run/state.pt", weights_only=True)
     assert state["steps_done"] == 40
+    figures = json.loads((tmp_path / "run/validation.json").read_text())
+    assert figures["count"] == {"fire": 1, "no_fire": 1}
     classifier = FireClassifier(path)
     burning, quiet = (
         np.ascontiguousarray(cv2.resize(p.image, (320, 240))) for p in (pictures[0], pictures[4])
