@@ -141,7 +141,7 @@ def test_a_request_that_is_broken_off_is_not_worked_on() -> None:
         given_up.cancel()
         await asyncio.sleep(0)
         work.gate.set()
-        assert await asyncio.gather(first, kept) == [2, 6]
+        assert list(await asyncio.gather(first, kept)) == [2, 6]
         await line.stop()
 
     asyncio.run(run())

@@ -195,7 +195,9 @@ def test_pictures_are_the_frames_that_the_labels_were_made_on(
     for path in (out / "images").iterdir():
         frame = int(path.stem.rpartition("_")[2])
         assert frame in (10, 20)
-        assert abs(float(cv2.imread(str(path)).mean()) - 5 * frame) < 4  # frame n was painted 5 n
+        image = cv2.imread(str(path))
+        assert image is not None
+        assert abs(float(image.mean()) - 5 * frame) < 4  # frame n was painted 5 n
 
 
 def test_yolo_comes_back_with_people_and_weapons(

@@ -81,17 +81,15 @@ class Bench:
 
     def worker(self, **arguments: Any) -> Worker:
         """A worker that runs fake steps."""
-        return Worker(
-            **{
-                "database": self.database,
-                "storage": self.storage,
-                "settings": self.settings,
-                "on_incidents": lambda session, incidents: None,
-                "steps": STEPS,
-                "poll_s": 0.05,
-            }
-            | arguments
-        )
+        given: dict[str, Any] = {
+            "database": self.database,
+            "storage": self.storage,
+            "settings": self.settings,
+            "on_incidents": lambda session, incidents: None,
+            "steps": STEPS,
+            "poll_s": 0.05,
+        }
+        return Worker(**given | arguments)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def finished_job(bench: Bench) -> str:
     job_id = bench.submit()
     source = bench.folder / "output"
     source.write_text("{}")
-    files = {}
+    files: dict[str, dict[str, str | int]] = {}
     for name in FILES:
         key = f"jobs/{job_id}/report-1/{name}"
         bench.storage.put(key, source)
@@ -29,7 +29,7 @@ def finished_job(bench: Bench) -> str:
     evidence = (Evidence("activity", "Person 1: Fighting", 0.9),)
     alert = SceneAlert("Fighting", "Fighting", "police", "severe", 0.0, 1.0, 0.9, (1,), evidence)
     with bench.database.write() as session:
-        note_files(session, job_id, [file["key"] for file in files.values()])
+        note_files(session, job_id, [str(file["key"]) for file in files.values()])
         add_step_output(session, job_id, "report", files)
         add_incidents(session, session.get_one(Job, job_id), [alert])
         finish_job(session, job_id, "succeeded")

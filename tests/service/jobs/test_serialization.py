@@ -59,14 +59,14 @@ def make_track(length: int, track_id: int = 1) -> Track:
         np.arange(length) * 2,
         np.arange(length) / 7.5,
         random.random((length, 17, 3), np.float32),
-        np.tile(np.float32([1, 2, 3, 4]), (length, 1)),
+        np.tile(np.array([1, 2, 3, 4], np.float32), (length, 1)),
         random.random(length, np.float32),
     )
 
 
 def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
     value = Outer(
-        (Inner(np.zeros((0, 4), np.float32), None), Inner(np.float32([[1, 2]]), "ä\u0000")),
+        (Inner(np.zeros((0, 4), np.float32), None), Inner(np.array([[1, 2]], np.float32), "ä\u0000")),
         (1, 2.0),
         {"a": [0.1, 1e300]},
         Path("a/b.mp4"),
@@ -86,19 +86,24 @@ def test_tracks_activities_detections_and_holders_come_back(tmp_path: Path, coun
     )
     scores = [
         ActivityScore(
-            n + 1, 0.0, 2.0, ("Normal", "Fighting"), np.float32([0.3, 0.7]), attention if n else None
+            n + 1,
+            0.0,
+            2.0,
+            ("Normal", "Fighting"),
+            np.array([0.3, 0.7], np.float32),
+            attention if n else None,
         )
         for n in range(count)
     ]
     tracks = [make_track(n + 1, n + 1) for n in range(count)]
     weapons = [
-        (n, n / 2, Detections(np.float32([[0, 0, 1, 1]]), np.float32([0.5]), ("weapon",)))
+        (n, n / 2, Detections(np.array([[0, 0, 1, 1]], np.float32), np.array([0.5], np.float32), ("weapon",)))
         for n in range(count)
     ]
     link = HolderLink(
         3,
         0.5,
-        np.float32([0, 0, 1, 1]),
+        np.array([0, 0, 1, 1], np.float32),
         0.9,
         1,
         "iou",
