@@ -11,7 +11,9 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case
+from schemathesis.checks import CheckFunction
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from activity.recognition.recognizer import Recognizer
@@ -63,6 +65,7 @@ def examine(api: Api, network: Recognizer, *, examples: int) -> None:
     statuses: dict[str, set[int]] = {}
     broken: list[str] = []
     for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result
         operation = result.ok()
 
         @settings(
@@ -74,14 +77,16 @@ def examine(api: Api, network: Recognizer, *, examples: int) -> None:
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy(), real=st.booleans())
-        def attempt(case: Case, real: bool) -> None:
+        def attempt(case: Case[Any], real: bool) -> None:
             kind = case.path.split("/")[2] if case.path.count("/") > 1 else ""
             if real and kind in ids and "id" in case.path_parameters:
                 case.path_parameters["id"] = ids[kind]
             response = case.call(headers=credentials)
             statuses.setdefault(case.operation.label, set()).add(response.status_code)
             assert response.status_code < 500, response.text
-            excluded = [positive_data_acceptance] if refused_for_its_meaning(response) else []
+            excluded: list[CheckFunction] = (
+                [positive_data_acceptance] if refused_for_its_meaning(response) else []
+            )
             case.validate_response(response, headers=credentials, excluded_checks=excluded)
 
         try:
