@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from activity.report.wording import clock, clock_range, count, percent, sentence
+from activity.service.database import JobStep
 from activity.service.pages.assets import asset_url
 from activity.service.security.gate import Actor
 from activity.service.security.sessions import CSRF_FIELD
+
+_STEPS: Final[Mapping[JobStep | Literal[""], str]] = {
+    "": "waits for its turn",
+    "probe": "opening the clip",
+    "observe": "looking for people and objects",
+    "recognize": "naming what people do",
+    "fuse": "weighing the evidence",
+    "report": "drawing the film and the report",
+    "store": "storing what was found",
+}
 
 
 def moment(at: datetime) -> str:
@@ -39,6 +53,20 @@ def size(length: int) -> str:
 
 
 @functools.cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+
+
+def markdown(text: str) -> Markup:
+    r"""Markdown as HTML, without pictures; HTML in it is shown as text.
+
+    >>> markdown("**no** <b>")
+    Markup('<p><strong>no</strong> &lt;b&gt;</p>\n')
+    """
+    return Markup(_markdown().render(text))  # noqa: S704 - escaped by the parser, links to scripts refused
+
+
+@functools.cache
 def environment() -> jinja2.Environment:
     """The templates, with escaping on."""
     made = jinja2.Environment(
@@ -52,12 +80,13 @@ def environment() -> jinja2.Environment:
         clock=clock,
         clock_range=clock_range,
         count=count,
+        markdown=markdown,
         moment=moment,
         percent=percent,
         sentence=sentence,
         size=size,
     )
-    made.globals.update(asset_url=asset_url, csrf_field=CSRF_FIELD)
+    made.globals.update(asset_url=asset_url, csrf_field=CSRF_FIELD, steps=_STEPS)
     return made
 
 

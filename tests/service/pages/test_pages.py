@@ -10,6 +10,8 @@ from sqlalchemy import select
 
 from activity.service.database import AuditEntry, Clip, Incident, Role
 from activity.service.database.repository.jobs import add_job
+from activity.service.database.tables import JOB_STEPS
+from activity.service.pages.rendering import environment, markdown
 from tests.service.api.conftest import Api
 from tests.service.pages.conftest import Browser, Page
 
@@ -222,6 +224,20 @@ def test_a_job_that_waits_is_followed_and_can_be_cancelled(browser_of: Open, api
 def test_models_are_shown_with_their_cards(browser_of: Open, api: Api) -> None:
     html = browser_of("viewer").page("/models").html
     assert all(str(model.sha256) in html for model in api.service.models)
+
+
+def test_a_card_is_shown_as_its_markdown_means_and_its_html_as_text() -> None:
+    html = str(
+        markdown("# A\n\n| a |\n| - |\n| **b** |\n\n<script>x</script> [l](javascript:x) ![p](http://x/p)")
+    )
+    assert ["<h1>A</h1>" in html, "<td><strong>b</strong></td>" in html] == [True, True]
+    assert [tag for tag, _ in Page(html).elements if tag in ("script", "img")] == []
+    assert all(not str(link["href"]).startswith("javascript") for link in Page(html).all("a"))
+
+
+def test_a_job_is_told_by_its_step_in_words() -> None:
+    steps = environment().globals["steps"]
+    assert set(steps) == {"", *JOB_STEPS}  # type: ignore[call-overload]
 
 
 def test_the_style_and_the_script_are_public_and_never_stale(anonymous: Browser) -> None:

@@ -5,6 +5,7 @@
 
 const MOST_FOLLOWED = 3; // a browser keeps six connections to one host, and pages need some of them
 const following = new Set();
+const steps = JSON.parse(document.getElementById("clips")?.dataset.steps ?? "{}"); // in words
 
 function element(name, attributes, ...content) {
   const made = document.createElement(name);
@@ -45,7 +46,7 @@ function follow(id) {
       return;
     }
     row().querySelector("progress").value = job.progress;
-    row().querySelector(".step").textContent = job.step ?? "waits for its turn";
+    row().querySelector(".step").textContent = steps[job.step ?? ""];
     const tag = row().querySelector(".tag");
     tag.textContent = job.state;
     tag.className = `tag state-${job.state}`;
