@@ -44,7 +44,7 @@ def expected_calibration_error(
     for one in range(bins):
         inside = place == one
         if inside.any():
-            total += inside.sum() * abs(float(right[inside].mean()) - float(confidence[inside].mean()))
+            total += int(inside.sum()) * abs(float(right[inside].mean()) - float(confidence[inside].mean()))
     return total / len(truth)
 
 
