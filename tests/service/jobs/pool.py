@@ -32,12 +32,15 @@ class PoolSettings:
         log: A folder for what the workers print.
         alerts: Who is told of incidents.
         at_a_time: Jobs at a time in each worker.
+        environment: Variables of the workers' environment. They are forked by a server that the first test to want
+            one started, with that test's environment.
     """
 
     database_url: str
     files: Path
     log: Path
     alerts: AlertSettings
+    environment: dict[str, str]
     at_a_time: int = 2
 
 
@@ -68,6 +71,7 @@ def kill_once(marker: Path) -> None:
 
 def run_worker(settings: PoolSettings) -> None:
     """One worker, until it is killed."""
+    os.environ.update(settings.environment)
     log = (settings.log / f"worker-{os.getpid()}").open("w")
     os.dup2(log.fileno(), 2)
     logging.basicConfig(level=logging.INFO)

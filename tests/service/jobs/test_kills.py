@@ -19,7 +19,7 @@ from activity.service.database import JOB_STEPS, Clip, Delivery, Incident, Job, 
 from activity.service.database.repository.audit import audit_entries
 from activity.service.deliveries import AlertSettings
 from activity.service.jobs.step_files import fetch_files
-from tests.service.jobs.conftest import Bench
+from tests.service.jobs.conftest import ROOT, Bench
 from tests.service.jobs.fakes import expected_output
 from tests.service.jobs.pool import PoolSettings, WorkerPool
 
@@ -119,7 +119,10 @@ def test_a_kill_in_each_step_of_twenty_jobs_loses_nothing_and_doubles_nothing(
     logs.mkdir()
     jobs = plan_kills(bench, logs / "markers")
     url = bench.database.engine.url.render_as_string(hide_password=False)
-    pool = WorkerPool(PoolSettings(url, bench.folder / "files", logs, alerts), workers=WORKERS)
+    environment = {"PYTHONPATH": str(ROOT), "TMPDIR": str(bench.folder)}
+    pool = WorkerPool(
+        PoolSettings(url, bench.folder / "files", logs, alerts, environment), workers=WORKERS
+    )
     try:
         deadline = time.monotonic() + 1800
         while (
