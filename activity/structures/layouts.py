@@ -32,9 +32,11 @@ class SkeletonLayout:
         flip: Index of each joint's mirror image, [J].
         shoulders: Left and right shoulder.
         hips: Left and right hip.
+        parents: Index of the joint from which each joint's bone starts, [J]; the root is its own parent.
 
     Raises:
-        StructureError: If the table does not hold every joint exactly once, or mirroring twice is not the identity.
+        StructureError: If the table does not hold every joint exactly once, mirroring twice is not the identity, or
+            the parents are no tree.
     """
 
     name: str
@@ -43,6 +45,7 @@ class SkeletonLayout:
     flip: tuple[int, ...]
     shoulders: tuple[int, int]
     hips: tuple[int, int]
+    parents: tuple[int, ...]
 
     def __post_init__(self) -> None:
         sizes = [len(grid) for grid in self.grids]
@@ -59,6 +62,19 @@ class SkeletonLayout:
             raise StructureError(
                 f"layout {self.name}: mirroring twice should change nothing, got {self.flip}"
             )
+        if not self._is_tree():
+            raise StructureError(
+                f"layout {self.name}: expected one root above all joints, got parents {self.parents}"
+            )
+
+    def _is_tree(self) -> bool:
+        """Whether every joint's parents lead to one joint that is its own parent."""
+        if len(self.parents) != len(self.joints):
+            return False
+        ancestors = list(range(len(self.joints)))
+        for _ in self.joints:
+            ancestors = [self.parents[joint] for joint in ancestors]
+        return len(set(ancestors)) == 1 and self.parents[ancestors[0]] == ancestors[0]
 
     def cells(self, padding: Literal["constant", "replicate"]) -> npt.NDArray[np.int64]:
         """Joint of every cell, [5, 3, 3].
@@ -107,6 +123,7 @@ COCO_LAYOUT: Final = SkeletonLayout(
     flip=tuple(int(joint) for joint in COCO_FLIP),
     shoulders=(5, 6),
     hips=(11, 12),
+    parents=(0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14),
 )
 """The grids of Joseph et al. 2024, Figure 2."""
 
@@ -126,6 +143,7 @@ SBU_LAYOUT: Final = SkeletonLayout(
     flip=(0, 1, 2, 6, 7, 8, 3, 4, 5, 12, 13, 14, 9, 10, 11),
     shoulders=(3, 6),
     hips=(9, 12),
+    parents=(1, 2, 2, 1, 3, 4, 1, 6, 7, 2, 9, 10, 2, 12, 13),
 )  # fmt: skip
 """OpenNI's 15 joints, as in SBU Kinect Interaction (Yun et al. 2012)."""
 
@@ -146,6 +164,7 @@ KINECT_LAYOUT: Final = SkeletonLayout(
     flip=(0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15),
     shoulders=(4, 8),
     hips=(12, 16),
+    parents=(0, 0, 1, 2, 2, 4, 5, 6, 2, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18),
 )  # fmt: skip
 """The 20 joints of the first Kinect, as in Northwestern-UCLA (Wang et al. 2014)."""
 

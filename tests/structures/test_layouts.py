@@ -61,12 +61,15 @@ def test_the_tables_of_the_other_skeletons_are_as_stated() -> None:
         ({"grids": COCO_LAYOUT.grids[:4]}, "expected 5 grids of 9 cells"),
         ({"grids": (COCO_LAYOUT.grids[1], *COCO_LAYOUT.grids[1:])}, "each of 17 joints in one cell"),
         ({"flip": (1, 2, 0, *COCO_LAYOUT.flip[3:])}, "mirroring twice"),
+        ({"parents": (1, 0, *COCO_LAYOUT.parents[2:])}, "expected one root"),
+        ({"parents": (0, 1, *COCO_LAYOUT.parents[2:])}, "expected one root"),
+        ({"parents": COCO_LAYOUT.parents[:16]}, "expected one root"),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(changes: dict[str, object], words: str) -> None:
     fields = {
         "name": "x", "joints": COCO_LAYOUT.joints, "grids": COCO_LAYOUT.grids, "flip": COCO_LAYOUT.flip,
-        "shoulders": (5, 6), "hips": (11, 12),
+        "shoulders": (5, 6), "hips": (11, 12), "parents": COCO_LAYOUT.parents,
     }  # fmt: skip
     with pytest.raises(StructureError, match=words):
         SkeletonLayout(**{**fields, **changes})  # type: ignore[arg-type]

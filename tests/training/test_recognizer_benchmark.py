@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from activity.datasets.sequences import ActionSequence
+from activity.recognition.architectures import build_network
 from activity.structures.layouts import COCO_LAYOUT, SBU_LAYOUT
 from activity.training.recognizer.benchmark import run_benchmark
 from activity.training.recognizer.benchmark_config import BenchmarkConfig
@@ -81,6 +82,65 @@ def test_a_network_learns_what_anybody_can_tell_apart_and_a_second_run_trains_no
     assert again == figures == json.loads((tmp_path / "run" / "results.json").read_text())
 
 
+def test_members_see_their_own_streams_and_their_mean_is_measured(tmp_path: Path) -> None:
+    members = [{"network": {"channels": 16}}, {"stream": "bone_motion", "optimization": {"epochs": 3}}]
+    settings = config(write_archive(tmp_path / "sbu.npz"), members=members)
+    settings = settings.model_copy(
+        update={"optimization": settings.optimization.model_copy(update={"epochs": 2})}
+    )
+    trained: dict[str, int] = {}
+    figures = run_benchmark(
+        settings,
+        run_directory=tmp_path,
+        on_epoch=lambda name, _, epochs, __: trained.update({name: epochs}),
+    )
+    assert trained == {
+        f"seed 0, fold {fold}, network {k} ({stream})": epochs
+        for fold in (1, 2, 3)
+        for k, stream, epochs in ((1, "joints", 2), (2, "bone_motion", 3))
+    }
+    assert [member["stream"] for member in figures["members"]] == ["joints", "bone_motion"]
+    wide, narrow = (
+        sum(
+            p.numel() for p in build_network(settings.of_member(k).network_config(8, "sbu15", 2)).parameters()
+        )
+        for k in range(2)
+    )
+    assert figures["parameters"] == wide + narrow
+
+    answers = [
+        np.concatenate(
+            [
+                json.loads((tmp_path / f"seed0_fold{fold}_network{k}.json").read_text())["probabilities"]
+                for fold in (1, 2, 3)
+            ]
+        )
+        for k in (1, 2)
+    ]
+    truth = np.concatenate([np.arange(24)[np.arange(24) % 3 + 1 == fold] % 2 for fold in (1, 2, 3)])
+    for probabilities, measured in (
+        (np.mean(answers, axis=0), figures),
+        *zip(answers, figures["members"], strict=True),
+    ):
+        assert measured["accuracy"]["values"] == [(probabilities.argmax(axis=1) == truth).mean()]
+
+
+def test_another_member_leaves_the_answers_of_the_first_as_they_were(tmp_path: Path) -> None:
+    settings = config(
+        write_archive(tmp_path / "sbu.npz"),
+        optimization={"epochs": 1, "clips_per_batch": 8, "segments_per_clip": 1},
+    )
+    run_benchmark(settings, run_directory=tmp_path)
+    trained: set[str] = set()
+    two = config(
+        settings.path,
+        optimization={"epochs": 1, "clips_per_batch": 8, "segments_per_clip": 1},
+        members=[{}, {"stream": "bones"}],
+    )
+    run_benchmark(two, run_directory=tmp_path, on_epoch=lambda name, *_: trained.add(name))
+    assert trained == {f"seed 0, fold {fold}, network 2 (bones)" for fold in (1, 2, 3)}
+
+
 @pytest.mark.parametrize("architecture", ["bptubeformer", "st_tran", "t_tran"])
 def test_networks_of_one_person_answer_for_each_and_the_answers_are_averaged(
     tmp_path: Path, architecture: str
@@ -92,7 +152,7 @@ def test_networks_of_one_person_answer_for_each_and_the_answers_are_averaged(
         people="apart",
         network=network,
         optimization={"epochs": 2, "clips_per_batch": 8, "draw": "segments", "segments_per_clip": 2},
-        members=2,
+        members=[{}, {}],
     )
     figures = run_benchmark(settings)
     assert figures["seeds"][0]["n"] == 24
@@ -114,6 +174,10 @@ def test_early_stopping_takes_sequences_from_the_training_side(tmp_path: Path) -
         ({"network": {"architecture": "pair_bptubeformer", "classes": 8}}, "network.classes follows"),
         ({"frames": 1}, "greater than or equal to 2"),
         ({"network": {"architecture": "resnet"}, "people": "apart"}, "expected one of bptubeformer"),
+        ({"members": [{}, {"stream": "limbs"}]}, "members.1.stream"),
+        ({"members": [{}, {"augmentation": {"scale": 2}}]}, "members.1.augmentation"),
+        ({"members": [{}, {"network": {"kernel": [9, 3, 3]}}]}, "network.kernel"),
+        ({"members": []}, "at least 1"),
     ],
 )
 def test_settings_that_do_not_fit_are_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:

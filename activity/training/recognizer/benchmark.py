@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,58 +47,57 @@ def run_benchmark(
         on_epoch: Called after every epoch.
 
     Returns:
-        `data`, `protocol`, `classes`, `parameters`; `seeds`, each with `accuracy`, `balanced_accuracy`, `macro_f1`,
-        `recall` by class, `confusion`, `ece`, `temperature`, `interval`, `n`; `mean` and `standard_deviation` of
-        accuracy and balanced accuracy over the seeds; `floors` from `measure_floors`; `reading`.
+        `data`, `protocol`, `classes`, `parameters` of all members; `seeds`, each with `accuracy`,
+        `balanced_accuracy`, `macro_f1`, `recall` by class, `confusion`, `ece`, `temperature`, `interval`, `n`; `mean`
+        and `standard_deviation` of accuracy and balanced accuracy over the seeds, and the same of every member
+        alone (`members`, with its `stream`); `floors` from `measure_floors`; `reading`.
 
     Raises:
         DatasetError: If the archive is missing or damaged.
     """
     torch.set_num_threads(config.threads)
     dataset = read_benchmark(config)
-    shape = config.network_config(len(dataset.classes), dataset.layout.name, dataset.people)
-    results = []
+    members = [config.of_member(index) for index in range(len(config.members))]
+    truth = np.array([dataset.sequences[row].label for _, test_rows in dataset.folds for row in test_rows])
+    answers = []  # for each seed [members, N, C]
     for seed in config.seeds:
-        truth, answers = [], []
-        for number, (train_rows, test_rows) in enumerate(dataset.folds, start=1):
-            kept = None if run_directory is None else run_directory / f"seed{seed}_fold{number}.json"
-            probabilities = _kept(kept, config)
-            if probabilities is None:
-                networks = []
-                for member in range(config.members):
-                    recipe = Recipe(
-                        shape,
-                        config.augmentation,
-                        config.optimization,
-                        layout=dataset.layout,
-                        padding=config.padding,
-                        seed=1000 * seed + 10 * number + member,
+        of_seed = [
+            np.concatenate(
+                [
+                    _fold_answers(
+                        member, dataset, seed, number, index, run_directory=run_directory, on_epoch=on_epoch
                     )
-                    networks.append(
-                        _fit(
-                            config,
-                            recipe,
-                            dataset,
-                            train_rows,
-                            name=f"seed {seed}, fold {number}, network {member + 1}",
-                            on_epoch=on_epoch,
-                        )
-                    )
-                probabilities = np.mean(
-                    [_answers(config, recipe, network, dataset, test_rows) for network in networks], axis=0
-                )
-                _keep(kept, config, probabilities)
-            answers.append(probabilities)
-            truth += [dataset.sequences[row].label for row in test_rows]
-        results.append(measure_answers(np.concatenate(answers), np.array(truth), dataset.classes, seed=seed))
+                    for number in range(1, len(dataset.folds) + 1)
+                ]
+            )
+            for index, member in enumerate(members)
+        ]
+        answers.append(np.stack(of_seed))
+
+    def measured(of_seeds: Sequence[FloatArray]) -> list[dict[str, Any]]:
+        return [
+            measure_answers(probabilities, truth, dataset.classes, seed=seed)
+            for seed, probabilities in zip(config.seeds, of_seeds, strict=True)
+        ]
+
+    seeds = measured([of_seed.mean(axis=0) for of_seed in answers])
     figures = {
         "data": dataset.name,
         "protocol": dataset.protocol,
         "classes": list(dataset.classes),
-        "parameters": config.members * _parameters(shape),
-        "seeds": results,
-        "accuracy": spread([result["accuracy"] for result in results]),
-        "balanced_accuracy": spread([result["balanced_accuracy"] for result in results]),
+        "parameters": sum(
+            _parameters(member.network_config(len(dataset.classes), dataset.layout.name, dataset.people))
+            for member in members
+        ),
+        "seeds": seeds,
+        **_spreads(seeds),
+        "members": [
+            {
+                "stream": member.members[0].stream,
+                **_spreads(measured([of_seed[index] for of_seed in answers])),
+            }
+            for index, member in enumerate(members)
+        ],
         "floors": measure_floors(dataset),
         "reading": dataset.report.to_json(),
         "recipe": config.model_dump(mode="json"),
@@ -117,6 +116,40 @@ def segments_of(config: BenchmarkConfig, dataset: SequenceDataset, rows: Sequenc
         normalize=config.normalization == "people",
         apart=config.people == "apart",
     )
+
+
+def _fold_answers(
+    config: BenchmarkConfig,
+    dataset: SequenceDataset,
+    seed: int,
+    number: int,
+    index: int,
+    *,
+    run_directory: Path | None,
+    on_epoch: OnEpoch | None,
+) -> FloatArray:
+    """One member's answers for one fold, trained here or by an earlier run."""
+    kept = (
+        None if run_directory is None else run_directory / f"seed{seed}_fold{number}_network{index + 1}.json"
+    )
+    answers = _kept(kept, config)
+    if answers is None:
+        train_rows, test_rows = dataset.folds[number - 1]
+        stream = config.members[0].stream
+        recipe = Recipe(
+            config.network_config(len(dataset.classes), dataset.layout.name, dataset.people),
+            config.augmentation,
+            config.optimization,
+            layout=dataset.layout,
+            padding=config.padding,
+            stream=stream,
+            seed=1000 * seed + 10 * number + index,
+        )
+        name = f"seed {seed}, fold {number}, network {index + 1} ({stream})"
+        network = _fit(config, recipe, dataset, train_rows, name=name, on_epoch=on_epoch)
+        answers = _answers(config, recipe, network, dataset, test_rows)
+        _keep(kept, config, answers)
+    return answers
 
 
 def _fit(
@@ -146,7 +179,7 @@ def _answers(
     dataset: SequenceDataset,
     rows: Sequence[int],
 ) -> FloatArray:
-    """Probabilities of sequences, [N, C]: the mean over views, and the geometric mean over people apart."""
+    """Probabilities of sequences: the mean over views, and the geometric mean over people apart."""
     segments = segments_of(config, dataset, rows)
     prepare = SegmentPreparation(recipe)
     joints = prepare.still(segments.joints)
@@ -160,6 +193,10 @@ def _answers(
     return pooled.double().numpy()
 
 
+def _spreads(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: spread([seed[name] for seed in seeds]) for name in ("accuracy", "balanced_accuracy")}
+
+
 def _parameters(shape: NetworkConfig) -> int:
     return sum(parameter.numel() for parameter in build_network(shape).parameters())
 
@@ -168,10 +205,10 @@ def _recipe(config: BenchmarkConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude={"seeds", "threads", "path"})
 
 
-def _keep(path: Path | None, config: BenchmarkConfig, probabilities: FloatArray) -> None:
+def _keep(path: Path | None, config: BenchmarkConfig, answers: FloatArray) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"recipe": _recipe(config), "probabilities": probabilities.tolist()}
+        content = {"recipe": _recipe(config), "probabilities": answers.tolist()}
         path.write_text(json.dumps(content), encoding="utf-8")
 
 

@@ -5,11 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from activity.errors import ConfigurationError
 from activity.recognition.architectures import NetworkConfig, network_config
 from activity.training.recognizer.config import AugmentationSection, OptimizationSection
+from activity.training.recognizer.streams import Stream
+
+
+class MemberSection(BaseModel):
+    """One network among those whose probabilities are averaged."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stream: Stream = Field(
+        "joints",
+        description="What it is shown: joints, bones (from each joint's parent), or the motion of either.",
+    )
+    network: dict[str, Any] = Field(default_factory=dict, description="Instead of fields of `network`.")
+    augmentation: dict[str, Any] = Field(
+        default_factory=dict, description="Instead of fields of `augmentation`."
+    )
+    optimization: dict[str, Any] = Field(
+        default_factory=dict, description="Instead of fields of `optimization`."
+    )
 
 
 class BenchmarkConfig(BaseModel):
@@ -46,7 +65,12 @@ class BenchmarkConfig(BaseModel):
     views: bool = Field(
         True, description="Average over the mirrored sequence, and over every order of the people."
     )
-    members: int = Field(1, ge=1, le=32, description="Networks whose probabilities are averaged.")
+    members: tuple[MemberSection, ...] = Field(
+        (MemberSection(),),
+        min_length=1,
+        max_length=32,
+        description="Networks whose probabilities are averaged: what each does differently.",
+    )
     validation_share: float = Field(
         0.1,
         gt=0,
@@ -59,10 +83,34 @@ class BenchmarkConfig(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         try:
-            _ = self.network_config(2, "sbu15", 2)
+            for index in range(len(self.members)):
+                self.of_member(index).network_config(2, "sbu15", 2)
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
         return self
+
+    def of_member(self, index: int) -> BenchmarkConfig:
+        """The same measurement with one member alone, and that member's settings in their place.
+
+        Raises:
+            ConfigurationError: If the member's settings are wrong.
+        """
+        member = self.members[index]
+        sections: tuple[tuple[str, type[BaseModel]], ...] = (
+            ("augmentation", AugmentationSection),
+            ("optimization", OptimizationSection),
+        )
+        changes: dict[str, Any] = {
+            "network": {**self.network, **member.network},
+            "members": (MemberSection(stream=member.stream),),
+        }
+        for name, kind in sections:
+            given = {**getattr(self, name).model_dump(), **getattr(member, name)}
+            try:
+                changes[name] = kind.model_validate(given)
+            except ValidationError as error:
+                raise ConfigurationError(f"members.{index}.{name}: {error}") from error
+        return self.model_copy(update=changes)
 
     def network_config(self, classes: int, skeleton: str, people: int) -> NetworkConfig:
         """The network's shape for a data set."""

@@ -29,6 +29,7 @@ from activity.training.recognizer.augmentation import GridArranger, augment, cro
 from activity.training.recognizer.config import AugmentationSection, OptimizationSection, RecognizerConfig
 from activity.training.recognizer.early_stopping import EarlyStopping
 from activity.training.recognizer.samples import ClipBatch, SegmentSet, draw_batches, pass_batches
+from activity.training.recognizer.streams import Stream, as_stream
 from activity.tubelets.settings import Padding
 
 OnEpoch = Callable[[str, int, int, float], None]
@@ -45,6 +46,7 @@ class Recipe:
         optimization: How weights follow.
         layout: Skeleton of the joints.
         padding: Of the part grids.
+        stream: What the network is shown of the skeleton.
         background: Index of the class that stands for "nothing happens", for pooling over a clip's segments.
         seed: Of weights, batches and variations.
     """
@@ -54,6 +56,7 @@ class Recipe:
     optimization: OptimizationSection
     layout: SkeletonLayout = COCO_LAYOUT
     padding: Padding = "constant"
+    stream: Stream = "joints"
     background: int | None = None
     seed: int = 0
 
@@ -188,7 +191,7 @@ class SegmentPreparation:
 
     def grids(self, joints: Tensor) -> Tensor:
         """Arrange segments [B, M, T, J, 2]; a network of one person gets no axis of people."""
-        grids = self._arrange(joints)
+        grids = self._arrange(as_stream(joints, self._recipe.stream, self._recipe.layout))
         return grids[:, 0] if self._one_person else grids
 
 
