@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -23,6 +24,10 @@ Rectangle = tuple[int, int, int, int]
 _SHIFT: Final = 4  # OpenCV draws at a sixteenth of a pixel
 _FAR: Final = 1e5  # pixels beyond this would overflow OpenCV's fixed point, and are out of any picture
 _UNSURE: Final = 0.3  # joints below this confidence are drawn hollow
+_SIDES: Final = tuple(
+    next((side for side in ("left", "right") if name.startswith(side)), "middle")
+    for name in COCO_KEYPOINT_NAMES
+)
 
 
 def text_size_px(height: int, width: int) -> int:
@@ -98,7 +103,12 @@ def draw_line(
     image: RgbImage, start: Sequence[float], end: Sequence[float], *, color: Color, thickness: int
 ) -> None:
     """Draw an antialiased line between two points in pixels."""
-    cv2.line(image, _fixed(start), _fixed(end), color, max(1, thickness), cv2.LINE_AA, _SHIFT)
+    draw_lines(image, [[start[:2], end[:2]]], color=color, thickness=thickness)
+
+
+def draw_lines(image: RgbImage, ends: npt.ArrayLike, *, color: Color, thickness: int) -> None:
+    """Draw antialiased lines, one after the other; `ends` is [N, 2, 2]: line, start and end, x and y in pixels."""
+    cv2.polylines(image, list(_fixed(ends)), False, color, max(1, thickness), cv2.LINE_AA, _SHIFT)
 
 
 def draw_dashes(
@@ -108,28 +118,29 @@ def draw_dashes(
     draw_line(image, start, end, color=INK, thickness=thickness + 2)
     length = math.dist(start[:2], end[:2])
     dashes = min(200, max(1, round(length / (5 * thickness + 4))))
-    for dash in range(dashes):
-        first, last = dash / dashes, (dash + 0.6) / dashes
-        points = [
-            [start[axis] + (end[axis] - start[axis]) * share for axis in (0, 1)] for share in (first, last)
-        ]
-        draw_line(image, points[0], points[1], color=color, thickness=thickness)
+    shares = [(dash / dashes, (dash + 0.6) / dashes) for dash in range(dashes)]
+    ends = [
+        [[start[axis] + (end[axis] - start[axis]) * share for axis in (0, 1)] for share in both]
+        for both in shares
+    ]
+    draw_lines(image, ends, color=color, thickness=thickness)
 
 
 def draw_box(image: RgbImage, box: Sequence[float], *, color: Color, thickness: int) -> None:
     """Outline a box on a dark ground; x0, y0, x1, y1 in pixels."""
     for ink, width in ((INK, thickness + 2), (color, thickness)):
-        cv2.rectangle(image, _fixed(box[:2]), _fixed(box[2:4]), ink, max(1, width), cv2.LINE_AA, _SHIFT)
+        first, last = _fixed([box[:2], box[2:4]]).tolist()
+        cv2.rectangle(image, first, last, ink, max(1, width), cv2.LINE_AA, _SHIFT)
 
 
 def draw_corners(image: RgbImage, box: Sequence[float], *, color: Color, thickness: int) -> None:
     """Mark the four corners of a box, which hides less than an outline."""
     x0, y0, x1, y1 = (float(value) for value in box)
     arm = 0.22 * min(x1 - x0, y1 - y0)
+    corners = ((x0, y0, 1, 1), (x1, y0, -1, 1), (x0, y1, 1, -1), (x1, y1, -1, -1))
+    arms = [[(x, y), end] for x, y, dx, dy in corners for end in ((x + dx * arm, y), (x, y + dy * arm))]
     for ink, width in ((INK, thickness + 2), (color, thickness)):
-        for x, y, dx, dy in ((x0, y0, 1, 1), (x1, y0, -1, 1), (x0, y1, 1, -1), (x1, y1, -1, -1)):
-            draw_line(image, (x, y), (x + dx * arm, y), color=ink, thickness=width)
-            draw_line(image, (x, y), (x, y + dy * arm), color=ink, thickness=width)
+        draw_lines(image, arms, color=ink, thickness=width)
 
 
 def draw_skeleton(
@@ -146,32 +157,33 @@ def draw_skeleton(
         thickness: Of a limb, in pixels.
     """
     light, dark = mix(color, PAPER, 0.55), mix(color, INK, 0.12)
-    limbs = [(a, b) for a, b in COCO_LIMBS if keypoints[a, 2] > 0 and keypoints[b, 2] > 0]
-    for a, b in limbs:
-        draw_line(image, keypoints[a], keypoints[b], color=INK, thickness=thickness + 2)
-    for a, b in limbs:
-        width = thickness if min(a, b) > 4 else max(1, thickness - 1)
-        draw_line(image, keypoints[a], keypoints[b], color=_side((a, b), light, dark, color), thickness=width)
+    tones = {"left": light, "right": dark, "middle": color}
+    found = keypoints[:, 2] > 0
+    limbs = [(a, b) for a, b in COCO_LIMBS if found[a] and found[b]]
+    ends = keypoints[np.array(limbs, int).reshape(-1, 2), :2]
+    draw_lines(image, ends, color=INK, thickness=thickness + 2)
+    strokes = [
+        (tones[_SIDES[a] if _SIDES[a] == _SIDES[b] else "middle"], thickness - (min(a, b) <= 4))
+        for a, b in limbs
+    ]
+    drawn = 0
+    for (tone, width), alike in itertools.groupby(strokes):
+        count = len(list(alike))
+        draw_lines(image, ends[drawn : drawn + count], color=tone, thickness=width)
+        drawn += count
     radius = 0.75 * thickness + 0.5
-    for joint in np.flatnonzero(keypoints[:, 2] > 0):
+    centers: list[list[int]] = _fixed(keypoints[:, :2]).tolist()
+    for joint in np.flatnonzero(found).tolist():
         size = radius if joint > 4 else 0.7 * radius
-        center = _fixed(keypoints[joint])
-        fill = INK if keypoints[joint, 2] < _UNSURE else _side((int(joint),), light, dark, color)
-        cv2.circle(image, center, round((size + 1) * 2**_SHIFT), INK, -1, cv2.LINE_AA, _SHIFT)
-        cv2.circle(image, center, round(size * 2**_SHIFT), PAPER, -1, cv2.LINE_AA, _SHIFT)
-        cv2.circle(image, center, round(0.72 * size * 2**_SHIFT), fill, -1, cv2.LINE_AA, _SHIFT)
+        fill = INK if keypoints[joint, 2] < _UNSURE else tones[_SIDES[joint]]
+        for share, ink in ((size + 1, INK), (size, PAPER), (0.72 * size, fill)):
+            cv2.circle(image, centers[joint], round(share * 2**_SHIFT), ink, -1, cv2.LINE_AA, _SHIFT)
 
 
-def _side(joints: tuple[int, ...], left: Color, right: Color, middle: Color) -> Color:
-    names = [COCO_KEYPOINT_NAMES[joint] for joint in joints]
-    if all(name.startswith("left") for name in names):
-        return left
-    return right if all(name.startswith("right") for name in names) else middle
-
-
-def _fixed(point: Sequence[float]) -> tuple[int, int]:
-    x, y = (max(-_FAR, min(_FAR, float(value))) for value in (point[0], point[1]))
-    return round(x * 2**_SHIFT), round(y * 2**_SHIFT)
+def _fixed(points: npt.ArrayLike) -> npt.NDArray[np.int32]:
+    """Points [..., 2] in pixels in OpenCV's fixed point."""
+    near = np.clip(np.asarray(points, np.float64), -_FAR, _FAR)
+    return np.rint(near * 2**_SHIFT).astype(np.int32)
 
 
 def _window(image: RgbImage, rectangle: Rectangle) -> Rectangle | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from activity.report.drawing import (
     Rectangle,
     RgbImage,
@@ -74,8 +72,7 @@ def draw_labelled_box(
 def _place(canvas: RgbImage, box: list[float], width: int, height: int, taken: list[Rectangle]) -> Rectangle:
     """Where a label fits best: clear of other labels, then above its box, then beside, below or in it."""
     rows, columns = canvas.shape[:2]
-    left, right = (int(np.clip(box[axis], -_FAR, _FAR)) for axis in (0, 2))
-    top, bottom = (int(np.clip(box[axis], -_FAR, _FAR)) for axis in (1, 3))
+    left, top, right, bottom = (int(min(max(side, -_FAR), _FAR)) for side in box)
     middle = (left + right) // 2
     # x, y, and how much of its own area a label would rather cover of others than stand there
     wishes: list[tuple[int, int, float]] = [
@@ -89,18 +86,23 @@ def _place(canvas: RgbImage, box: list[float], width: int, height: int, taken: l
     ]
     best, least = (0, 0, width, height), float("inf")
     for wished_x, wished_y, reluctance in wishes:
-        x = int(np.clip(wished_x, 0, max(0, columns - width)))
-        y = int(np.clip(wished_y, 0, max(0, rows - height)))
+        shunned = reluctance * width * height
+        if shunned >= least:
+            continue  # costs more than the best, whatever it hides
+        x = min(max(wished_x, 0), max(0, columns - width))
+        y = min(max(wished_y, 0), max(0, rows - height))
         place = (x, y, x + width, y + height)
         hidden = sum(_overlap(place, other) for other in taken)
         moved = abs(y - wished_y) * width  # pushed back into the picture, and so onto the person
-        cost = hidden + 0.5 * moved + reluctance * width * height
+        cost = hidden + 0.5 * moved + shunned
         if cost < least:
             best, least = place, cost
     return best
 
 
 def _overlap(first: Rectangle, second: Rectangle) -> int:
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    return max(0, width) * max(0, height)
+    left, top, right, bottom = first
+    x0, y0, x1, y1 = second
+    if x0 >= right or x1 <= left or y0 >= bottom or y1 <= top:
+        return 0
+    return (min(right, x1) - max(left, x0)) * (min(bottom, y1) - max(top, y0))

@@ -15,7 +15,7 @@ from activity.report import (
     OverlayRenderer,
     key_frame_requests,
 )
-from activity.report.drawing import draw_line, draw_plate, draw_text, measure_text, text_size_px
+from activity.report.drawing import draw_line, draw_lines, draw_plate, draw_text, measure_text, text_size_px
 from activity.report.palette import WEAPON, class_colors, track_color
 from activity.structures import Detections, Track, VideoInfo
 
@@ -133,6 +133,17 @@ def test_text_and_plates_are_cut_at_the_edge(x: int) -> None:
     draw_plate(picture, (x, 230, x + 50, 300))
     draw_line(picture, (x, 0), (x, 10), color=(0, 0, 0), thickness=1)
     assert picture.shape == (240, 320, 3)
+
+
+def test_many_lines_in_one_call_are_the_lines_one_by_one() -> None:
+    ends = np.random.default_rng(0).uniform(-20, 340, (40, 2, 2))
+    together, one_by_one = gray(), gray()
+    draw_lines(together, ends, color=(250, 20, 90), thickness=3)
+    for start, end in ends.tolist():
+        draw_line(one_by_one, start, end, color=(250, 20, 90), thickness=3)
+    np.testing.assert_array_equal(together, one_by_one)
+    draw_lines(one_by_one, np.zeros((0, 2, 2)), color=(0, 0, 0), thickness=3)
+    np.testing.assert_array_equal(together, one_by_one)
 
 
 def test_every_class_has_a_colour_and_the_calm_one_is_the_same_everywhere() -> None:
