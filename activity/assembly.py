@@ -13,11 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.config import Settings, embedded_checkpoint
-from activity.detection.detector import ObjectDetector
-from activity.detection.fire import FireClassifier
+from activity.detection import CheckpointDetector, FireClassifier, ObjectDetector, open_detector
 from activity.detection.magnified import MagnifyingGlass
-from activity.detection.yolox import YoloxDetector
-from activity.errors import ConfigurationError
+from activity.errors import CheckpointError, ConfigurationError
 from activity.networks.onnx import OnnxModel
 from activity.pose.estimator import PoseEstimator
 from activity.pose.foreign import YoloPoseEstimator, load_topdown
@@ -31,17 +29,15 @@ FIRE_CHECKPOINT: Final = "fire_classifier.onnx"
 TOPDOWN_CHECKPOINT: Final = "pose_topdown.onnx"
 OPENPIFPAF_CHECKPOINT: Final = "openpifpaf_rendered.safetensors"
 RECOGNIZER_CHECKPOINT: Final = "recognizer_fighting.safetensors"
-CLOSEUP_PX: Final = 320
-"""Side of the input for squares around hands."""
-
 _CLOSEUP_LONG_SIDE_PX: Final = 384
-"""The setting that gives a square that side: `fitted_size` keeps the pixels of an image of 16:9."""
+"""Gives squares around hands an input of 320x320: `fitted_size` keeps the pixels of an image of 16:9."""
 
-_FRAME_INPUT_PX: Final = 640
-"""Longer side of the input for whole frames, of the embedded detector."""
 
 PERSON_LABEL: Final = "person"
 WEAPON_LABEL: Final = "weapon"
+
+_NEED_BOXES: Final = ("topdown",)
+"""Pose estimators that look at detected people."""
 
 _WHY_TOPDOWN: Final = "Embedded default: trained on real surveillance people, and on those the better of our two pose estimators."
 _WHY_OPENPIFPAF: Final = "Chosen by the user. Our own OpenPifPaf checkpoint has seen rendered people only."
@@ -106,49 +102,116 @@ def load_networks(settings: Settings) -> Networks:
         fire, fire_model = load_fire_classifier(settings, threads=threads)
         floors["fire"] = fire.threshold
         models.append(fire_model)
-    closeup = load_closeup(settings, threads=threads) if settings.detector.weapon_closeups else None
+    closeup = load_closeup(settings, detector, threads=threads)
     return Networks(detector, estimator, recognizer, closeup, fire, floors, tuple(models))
 
 
-def load_detector(settings: Settings, *, threads: int) -> tuple[YoloxDetector, ModelInfo]:
-    """Load the person and weapon detector that `settings` names.
+def load_detector(settings: Settings, *, threads: int) -> tuple[CheckpointDetector, ModelInfo]:
+    """Load the person and weapon detector that `settings` name.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, no detector, or knows no people.
+        CheckpointError: If the file is missing, damaged, no detector, or knows no people where the pose estimator or
+            the covering of heads needs their boxes.
+        ConfigurationError: If the file takes no input of the size that the settings ask for.
     """
-    path = settings.detector.checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT)
-    scores = {PERSON_LABEL: settings.detector.person_score}
-    if settings.detector.weapon_score is not None:
-        scores[WEAPON_LABEL] = settings.detector.weapon_score
-    detector = YoloxDetector(
-        path,
-        input_size=settings.detector.long_side_px,
-        score_threshold=scores,
-        threads=threads,
+    section = settings.detector
+    path = _detector_path(settings)
+    detector = _open(
+        settings, long_side_px=section.long_side_px, weapon_score=section.weapon_score, threads=threads
     )
+    known = set(detector.labels)
+    if PERSON_LABEL not in known and (settings.pose.estimator in _NEED_BOXES or settings.output.redact):
+        raise CheckpointError(
+            f"{path}: expected a class {PERSON_LABEL!r}, which the pose estimator or the covering of heads needs, got "
+            f"{_short(detector.labels)}; name the classes with detector.labels, or take another detector"
+        )
+    if not known & {PERSON_LABEL, WEAPON_LABEL}:
+        raise CheckpointError(
+            f"{path}: expected a class {PERSON_LABEL!r} or {WEAPON_LABEL!r}, got {_short(detector.labels)}; "
+            "name the classes with detector.labels, or take another detector"
+        )
     return detector, ModelInfo(
-        path.stem, "detection", path.name, detector.sha256, "One pass finds people and weapons."
+        path.stem, "detection", path.name, detector.sha256, _what_it_finds(detector, settings)
     )
 
 
-def load_closeup(settings: Settings, *, threads: int) -> MagnifyingGlass:
+def load_closeup(
+    settings: Settings, frame_detector: CheckpointDetector, *, threads: int
+) -> MagnifyingGlass | None:
     """Load the detector that `settings` name once more, for squares around hands.
+
+    A file of fixed input size looks at the squares at that size.
+
+    Args:
+        settings: Which file, and how many squares.
+        frame_detector: The same file, as it looks at whole frames.
+        threads: Threads that one square may use.
+
+    Returns:
+        `None` where the settings ask for no close-ups, or the file knows no weapons.
 
     Raises:
         CheckpointError: As `load_detector`.
     """
     section = settings.detector
-    square = section.model_copy(
-        update={"long_side_px": _CLOSEUP_LONG_SIDE_PX, "weapon_score": section.weapon_closeup_score}
+    if not section.weapon_closeups or WEAPON_LABEL not in frame_detector.labels:
+        return None
+    detector = _open(
+        settings,
+        long_side_px=None if frame_detector.input_is_fixed else _CLOSEUP_LONG_SIDE_PX,
+        weapon_score=section.weapon_closeup_score,
+        threads=threads,
     )
-    detector, _ = load_detector(settings.model_copy(update={"detector": square}), threads=threads)
     return MagnifyingGlass(
         detector,
         label=WEAPON_LABEL,
-        input_px=CLOSEUP_PX,
-        frame_input_px=section.long_side_px or _FRAME_INPUT_PX,
+        input_px=min(detector.input_size(1000, 1000)),
+        frame_input_px=max(frame_detector.input_size(1080, 1920)),
         most_squares=section.weapon_closeups,
     )
+
+
+def _open(
+    settings: Settings, *, long_side_px: int | None, weapon_score: float | None, threads: int
+) -> CheckpointDetector:
+    scores = {PERSON_LABEL: settings.detector.person_score}
+    if weapon_score is not None:
+        scores[WEAPON_LABEL] = weapon_score
+    return open_detector(
+        _detector_path(settings),
+        input_size=long_side_px,
+        score_threshold=scores,
+        labels=settings.detector.labels or None,
+        threads=threads,
+    )
+
+
+def _detector_path(settings: Settings) -> Path:
+    return settings.detector.checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT)
+
+
+def _what_it_finds(detector: CheckpointDetector, settings: Settings) -> str:
+    """What the report says of a detector: what one pass finds, and what the close-ups cost or why there are none."""
+    if WEAPON_LABEL not in detector.labels:
+        return (
+            f"Finds people. It has no class {WEAPON_LABEL!r}, so weapons were not looked for, neither in whole frames "
+            "nor close-up at hands; detector.labels says what its classes are."
+        )
+    people = "people and weapons" if PERSON_LABEL in detector.labels else "weapons, and no people"
+    if not settings.detector.weapon_closeups:
+        return f"One pass finds {people}. Hands were not looked at close-up."
+    if detector.input_is_fixed:
+        rows, columns = detector.input_size(1, 1)
+        return (
+            f"One pass finds {people}. Its input is fixed at {rows}x{columns}, so a close-up of a hand costs as much as "
+            "a whole frame."
+        )
+    return f"One pass finds {people}."
+
+
+def _short(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:5])
+    return f"{shown} and {len(labels) - 5} more" if len(labels) > 5 else shown
 
 
 def load_estimator(settings: Settings, *, threads: int) -> tuple[PoseEstimator, ModelInfo]:

@@ -42,9 +42,9 @@ def auto_label(
     from activity.assembly import DETECTOR_CHECKPOINT  # noqa: PLC0415
     from activity.config import embedded_checkpoint  # noqa: PLC0415
     from activity.datasets.auto_label import auto_label as label_folder  # noqa: PLC0415
-    from activity.detection import load_detector  # noqa: PLC0415
+    from activity.detection import open_detector  # noqa: PLC0415
 
-    detector = load_detector(
+    detector = open_detector(
         checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT), threads=os.cpu_count() or 1
     )
     folder = pictures / "images" if compare else pictures

@@ -108,7 +108,7 @@ def alarms(
     """
     from activity.assembly import DETECTOR_CHECKPOINT, FIRE_CHECKPOINT  # noqa: PLC0415
     from activity.config import embedded_checkpoint  # noqa: PLC0415
-    from activity.detection import FireClassifier, YoloxDetector  # noqa: PLC0415
+    from activity.detection import FireClassifier, open_detector  # noqa: PLC0415
     from activity.evaluation import alarms as measure  # noqa: PLC0415
 
     if (clip is None) != (truth is None) or (clip is None and quiet is None):
@@ -119,7 +119,7 @@ def alarms(
         classifier = FireClassifier(checkpoint or embedded_checkpoint(FIRE_CHECKPOINT), threads=threads)
         look = measure.looks_for_fire(classifier)
     else:
-        network = YoloxDetector(checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT), threads=threads)
+        network = open_detector(checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT), threads=threads)
         look = measure.looks_for_objects(network, label=label, least_iou=least_iou)
     watched = []
     if clip is not None and truth is not None:

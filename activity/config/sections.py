@@ -13,6 +13,7 @@ from activity.fusion.episodes import Persistence
 from activity.fusion.rule_book import Rule, RuleBook, check_rules, default_rules
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Label = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Section(BaseModel):
@@ -44,7 +45,15 @@ class VideoSettings(Section):
 class DetectorSettings(Section):
     """The network that finds people and weapons in one pass."""
 
-    checkpoint: Path | None = Field(None, description="An ONNX detector; null takes the embedded one.")
+    checkpoint: Path | None = Field(
+        None,
+        description="An .onnx or Darknet's .weights file (docs/detection.md); null takes the embedded one.",
+    )
+    labels: tuple[Label, ...] = Field(
+        (),
+        max_length=1000,
+        description="Names of its classes, in the order of its outputs; none takes the file's. person and weapon count.",
+    )
     long_side_px: int | None = Field(
         None,
         ge=64,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -52,7 +53,8 @@ class DarknetDetector:
         text = _read(Path(configuration))
         content = _read(self._path)
         self._height, self._width = _input_size(Path(configuration), text)
-        self._labels = _read_names(labels) if isinstance(labels, Path) else labels
+        self._lock = threading.Lock()
+        self._labels = read_label_file(labels) if isinstance(labels, Path) else labels
         self._sha256 = hashlib.sha256(text + content).hexdigest()
         try:
             self._network = cv2.dnn.readNetFromDarknet(
@@ -88,6 +90,15 @@ class DarknetDetector:
     def score_thresholds(self) -> dict[str, float]:
         """The least score of a detection of each class."""
         return dict(zip(self._labels, self._thresholds.tolist(), strict=True))
+
+    @property
+    def input_is_fixed(self) -> bool:
+        """Always: the configuration names the size."""
+        return True
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:  # noqa: ARG002 - whatever the image's
+        """Rows and columns of the input, over which any image is stretched."""
+        return self._height, self._width
 
     def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
         """Find the objects of one image.
@@ -140,8 +151,9 @@ class DarknetDetector:
     def _forward(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Rows of all output layers, [N, 5 + C]: centre, width and height as shares, objectness, class scores."""
         try:
-            self._network.setInput(cv2.dnn.blobFromImage(image, 1 / 255, (self._width, self._height)))
-            outputs = self._network.forward(self._outputs)
+            with self._lock:  # OpenCV's network holds its input between the two calls
+                self._network.setInput(cv2.dnn.blobFromImage(image, 1 / 255, (self._width, self._height)))
+                outputs = self._network.forward(self._outputs)
         except cv2.error as error:
             raise CheckpointError(f"{self._path}: the network failed ({_reason(error)})") from error
         widths = {output.shape[-1] for output in outputs}
@@ -165,7 +177,12 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _read_names(path: Path) -> tuple[str, ...]:
+def read_label_file(path: Path) -> tuple[str, ...]:
+    """The class names in a ``.names`` file, one a line.
+
+    Raises:
+        CheckpointError: If it cannot be read.
+    """
     names = _read(path).decode("utf-8", "replace").splitlines()
     return tuple(name.strip() for name in names if name.strip())
 

@@ -37,6 +37,10 @@ class MagnifyingGlass:
         frame_input_px: Input pixels along the longer side when whole frames are looked at.
         most_squares: How many squares one look may cost.
         least_gain: People who would be magnified by less, against the whole frame, are passed over.
+
+    Attributes:
+        input_px: As given.
+        frame_input_px: As given.
     """
 
     def __init__(
@@ -51,8 +55,8 @@ class MagnifyingGlass:
     ) -> None:
         self._detector = detector
         self._label = label
-        self._input_px = input_px
-        self._frame_input_px = frame_input_px
+        self.input_px = input_px
+        self.frame_input_px = frame_input_px
         self._most_squares = most_squares
         self._least_gain = least_gain
 
@@ -89,7 +93,7 @@ class MagnifyingGlass:
         """The square around a hand, cut at the picture's edge; `None` where a second look gains nothing."""
         height, width = image.shape[:2]
         side = MARGIN * _size(box)
-        gain = (self._input_px / max(side, 1.0)) / (self._frame_input_px / max(height, width))
+        gain = (self.input_px / max(side, 1.0)) / (self.frame_input_px / max(height, width))
         if side < 16 or gain < self._least_gain:
             return None
         x, y = centre

@@ -25,6 +25,14 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.detection.boxes import PADDING_GRAY, kept_detections
+from activity.detection.inputs import (
+    InputSize,
+    choose_input_size,
+    fixed_size,
+    input_name,
+    open_model,
+    size_for,
+)
 from activity.detection.thresholds import class_thresholds
 from activity.errors import CheckpointError, ConfigurationError, StructureError
 from activity.networks.onnx import OnnxModel
@@ -99,9 +107,9 @@ class YoloDetector:
     """Finds objects with an ONNX export of YOLOv5, v8, v9, v10 or 11.
 
     Args:
-        checkpoint: The ``.onnx`` file, with one input [1, 3, H, W].
-        input_size: Rows and columns, multiples of 32, for a file that takes any; `None` takes 640x640, or what the
-            file states or fixes.
+        checkpoint: The ``.onnx`` file, opened or not, with one input [1, 3, H, W].
+        input_size: For a file that takes any: rows and columns, or the input pixels along the image's longer side;
+            multiples of 32. `None` takes 640x640, or what the file states or fixes.
         score_threshold: The least score: one number for all classes, or one for each class that shall have another
             than `USUAL_SCORE`.
         iou_threshold: Of two boxes of one class that overlap more, the weaker is dropped.
@@ -115,24 +123,23 @@ class YoloDetector:
 
     def __init__(
         self,
-        checkpoint: Path | str,
+        checkpoint: Path | str | OnnxModel,
         *,
-        input_size: tuple[int, int] | None = None,
+        input_size: InputSize | None = None,
         score_threshold: float | Mapping[str, float] | None = None,
         iou_threshold: float = 0.55,
         labels: tuple[str, ...] | None = None,
         threads: int = 1,
     ) -> None:
-        self._model = OnnxModel(checkpoint, threads=threads)
+        self._model = open_model(checkpoint, threads=threads)
         stated = read_names(self._model.metadata.get("names"))
-        self._size = _choose_size(self._model, input_size)
-        self._input_name = next(iter(self._model.input_shapes))
+        self._input_size = choose_input_size(self._model, input_size, stated=_stated_size(self._model))
         if not 0 <= iou_threshold <= 1:
             raise ConfigurationError(f"iou_threshold: expected a value in [0, 1], got {iou_threshold}")
         self._iou_threshold = iou_threshold
         self._labels = labels or stated or ()
-        shape = self._run(np.zeros((*self._size, 3), np.uint8)).shape
-        height, width = self._size
+        height, width = self.input_size(1080, 1920)
+        shape = self._run(np.zeros((height, width, 3), np.uint8)).shape
         classes = len(self._labels) or None
         layout = recognize_layout(shape, height=height, width=width, classes=classes)
         if layout is None or layout is Layout.YOLOX:
@@ -167,6 +174,15 @@ class YoloDetector:
         """The least score of a detection of each class."""
         return dict(zip(self._labels, self._thresholds.tolist(), strict=True))
 
+    @property
+    def input_is_fixed(self) -> bool:
+        """Whether the file takes pictures of one size only."""
+        return fixed_size(self._model) is not None
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the input for an image of `height` rows and `width` columns."""
+        return size_for(self._input_size, height, width)
+
     def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
         """Find the objects of one image.
 
@@ -185,7 +201,8 @@ class YoloDetector:
                 f"image: expected uint8 of shape [H, W, 3] with at least one pixel, "
                 f"got {image.dtype} {list(image.shape)}"
             )
-        fitted = fit_centred(image, height=self._size[0], width=self._size[1])
+        height, width = self.input_size(*image.shape[:2])
+        fitted = fit_centred(image, height=height, width=width)
         output = self._run(fitted.image)
         if not np.isfinite(output).all():
             raise CheckpointError(
@@ -206,7 +223,7 @@ class YoloDetector:
 
     def _run(self, image: npt.NDArray[np.uint8]) -> Float:
         pixels = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
-        return np.asarray(self._model.run({self._input_name: pixels})[self._model.output_names[0]])
+        return np.asarray(self._model.run({input_name(self._model): pixels})[self._model.output_names[0]])
 
 
 def read_output(output: Float, layout: Layout) -> tuple[Float, Float, npt.NDArray[np.int64]]:
@@ -242,22 +259,9 @@ def read_names(text: str | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _choose_size(model: OnnxModel, asked: tuple[int, int] | None) -> tuple[int, int]:
-    shapes = list(model.input_shapes.values())
-    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != 3 or shapes[0][0] not in (1, None):
-        raise CheckpointError(
-            f"{model.path}: expected one input of shape [1, 3, H, W], the file has {model.input_shapes}; "
-            "it is no YOLO detector"
-        )
-    fixed = shapes[0][2:]
-    if asked is None and all(fixed):
-        return fixed[0] or 0, fixed[1] or 0
-    if asked is None:
-        try:
-            height, width = json.loads(model.metadata.get("imgsz", "[640, 640]"))
-        except (ValueError, TypeError):
-            height, width = 640, 640
-        asked = (int(height), int(width))
-    if any(length < 32 or length % 32 for length in asked):
-        raise ConfigurationError(f"input_size: expected multiples of 32, got {asked}")
-    return asked
+def _stated_size(model: OnnxModel) -> tuple[int, int]:
+    try:
+        height, width = json.loads(model.metadata.get("imgsz", "[640, 640]"))
+        return int(height), int(width)
+    except (ValueError, TypeError):
+        return 640, 640

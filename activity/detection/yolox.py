@@ -10,13 +10,23 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from activity.detection.boxes import decode_cells, fitted_size, kept_detections, letterbox
+from activity.detection.boxes import decode_cells, kept_detections, letterbox
+from activity.detection.inputs import (
+    InputSize,
+    choose_input_size,
+    fixed_size,
+    input_name,
+    open_model,
+    size_for,
+)
 from activity.detection.thresholds import class_thresholds
 from activity.errors import CheckpointError, ConfigurationError
 from activity.networks.onnx import OnnxModel
 from activity.structures import Detections
 
 STRIDES: Final = (8, 16, 32)
+USUAL_SCORE: Final = 0.3
+"""The least score that the demonstration of YOLOX asks for."""
 
 _COCO_NAMES = (
     "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,"
@@ -35,12 +45,12 @@ class YoloxDetector:
     """Finds objects with a YOLOX checkpoint.
 
     Args:
-        checkpoint: An ``.onnx`` file whose input is [1, 3, H, W], BGR in 0-255, and whose output is
+        checkpoint: An ``.onnx`` file, opened or not, whose input is [1, 3, H, W], BGR in 0-255, and whose output is
             [1, cells, 5 + classes]: box offsets, objectness and class probabilities.
         input_size: Either (rows, columns), or the input pixels along the image's longer side; multiples
             of 32. `None` takes what the checkpoint states. A file of fixed size admits only that size.
         score_threshold: Detections below it are dropped: one number for all classes, or one for each class that
-            shall have another than the checkpoint states.
+            shall have another than the checkpoint states; `USUAL_SCORE` where that states none.
         iou_threshold: Of two boxes of one class that overlap more, the weaker is dropped.
         labels: Class names for a file that states none, such as `COCO_LABELS`.
         threads: Threads that one frame may use.
@@ -52,20 +62,24 @@ class YoloxDetector:
 
     def __init__(
         self,
-        checkpoint: Path | str,
+        checkpoint: Path | str | OnnxModel,
         *,
-        input_size: tuple[int, int] | int | None = None,
+        input_size: InputSize | None = None,
         score_threshold: float | Mapping[str, float] | None = None,
         iou_threshold: float = 0.55,
         labels: tuple[str, ...] | None = None,
         threads: int = 1,
     ) -> None:
-        self._model = OnnxModel(checkpoint, threads=threads)
-        self._labels = self._stated_labels() if labels is None else labels
-        self._input_name = self._check_input()
-        self._input_size = self._choose_input_size(input_size)
+        self._model = open_model(checkpoint, threads=threads)
+        self._labels = stated_labels(self._model) if labels is None else labels
+        long_side = _metadata(self._model, "input_long_side")
+        self._input_size = choose_input_size(
+            self._model, input_size, stated=long_side if isinstance(long_side, int) else None
+        )
         self._thresholds = class_thresholds(
-            self._labels, score_threshold, stated=self._metadata("score_thresholds")
+            self._labels,
+            score_threshold,
+            stated=_metadata(self._model, "score_thresholds") or dict.fromkeys(self._labels, USUAL_SCORE),
         )
         if not 0 <= iou_threshold <= 1:
             raise ConfigurationError(f"iou_threshold: expected a value in [0, 1], got {iou_threshold}")
@@ -86,6 +100,15 @@ class YoloxDetector:
         """The least score of a detection of each class."""
         return dict(zip(self._labels, self._thresholds.tolist(), strict=True))
 
+    @property
+    def input_is_fixed(self) -> bool:
+        """Whether the file takes pictures of one size only."""
+        return fixed_size(self._model) is not None
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the input for an image of `height` rows and `width` columns."""
+        return size_for(self._input_size, height, width)
+
     def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
         """Find the objects of one image.
 
@@ -102,13 +125,10 @@ class YoloxDetector:
         rows, columns = (
             image.shape[:2] if image.ndim == 3 and image.size else (1, 1)
         )  # letterbox says what is wrong
-        if isinstance(self._input_size, int):
-            height, width = fitted_size(rows, columns, long_side=self._input_size)
-        else:
-            height, width = self._input_size
+        height, width = self.input_size(rows, columns)
         fitted = letterbox(image, height=height, width=width)
         network_input = np.ascontiguousarray(fitted.image[None, ..., ::-1].transpose(0, 3, 1, 2), np.float32)
-        outputs = self._model.run({self._input_name: network_input})
+        outputs = self._model.run({input_name(self._model): network_input})
         cells = self._check_cells(outputs[self._model.output_names[0]], height=height, width=width)
         probabilities = cells[:, 4:5] * cells[:, 5:]
         classes = probabilities.argmax(1)
@@ -124,52 +144,6 @@ class YoloxDetector:
             height=rows,
             width=columns,
         )
-
-    def _stated_labels(self) -> tuple[str, ...]:
-        stated = self._metadata("labels")
-        if not (
-            isinstance(stated, list) and stated and all(isinstance(label, str) and label for label in stated)
-        ):
-            raise CheckpointError(
-                f"{self._model.path}: expected class names under the metadata key 'labels', got {stated!r}; "
-                "pass `labels`, or export the checkpoint with `activity train detector`"
-            )
-        return tuple(stated)
-
-    def _metadata(self, key: str) -> object:
-        text = self._model.metadata.get(key)
-        try:
-            return None if text is None else json.loads(text)
-        except json.JSONDecodeError as error:
-            raise CheckpointError(f"{self._model.path}: metadata {key!r} is no JSON: {text!r}") from error
-
-    def _check_input(self) -> str:
-        shapes = self._model.input_shapes
-        if len(shapes) != 1 or not all(
-            len(s) == 4 and s[1] == 3 and s[0] in (1, None) for s in shapes.values()
-        ):
-            raise CheckpointError(
-                f"{self._model.path}: expected one input of shape [1, 3, H, W], the file has {shapes}; "
-                "it is no YOLOX detector"
-            )
-        return next(iter(shapes))
-
-    def _choose_input_size(self, asked: tuple[int, int] | int | None) -> tuple[int, int] | int:
-        fixed_rows, fixed_columns = self._model.input_shapes[self._input_name][2:]
-        if asked is None:
-            if fixed_rows and fixed_columns:
-                asked = (fixed_rows, fixed_columns)
-            else:
-                stated = self._metadata("input_long_side")
-                if not isinstance(stated, int):
-                    raise ConfigurationError(
-                        f"input_size: {self._model.path} states none; name one, such as 640"
-                    )
-                asked = stated
-        for length in (asked,) if isinstance(asked, int) else asked:
-            if length < 32 or length % 32:
-                raise ConfigurationError(f"input_size: expected multiples of 32, got {asked}")
-        return asked
 
     def _check_cells(
         self, output: npt.NDArray[np.float32], *, height: int, width: int
@@ -187,3 +161,28 @@ class YoloxDetector:
             )
         cells: npt.NDArray[np.float32] = output[0]
         return cells
+
+
+def stated_labels(model: OnnxModel) -> tuple[str, ...]:
+    """The class names that a YOLOX file of ours states.
+
+    Raises:
+        CheckpointError: If it states none.
+    """
+    stated = _metadata(model, "labels")
+    if not (
+        isinstance(stated, list) and stated and all(isinstance(label, str) and label for label in stated)
+    ):
+        raise CheckpointError(
+            f"{model.path}: expected class names under the metadata key 'labels', got {stated!r}; "
+            "name its classes (`labels`), or export the checkpoint with `activity train detector`"
+        )
+    return tuple(stated)
+
+
+def _metadata(model: OnnxModel, key: str) -> object:
+    text = model.metadata.get(key)
+    try:
+        return None if text is None else json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{model.path}: metadata {key!r} is no JSON: {text!r}") from error

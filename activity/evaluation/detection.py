@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.datasets.yolo_boxes import BoxLabels, read_yolo_boxes
-from activity.detection import ObjectDetector, load_detector
+from activity.detection import ObjectDetector, open_detector
 from activity.errors import DatasetError
 from activity.evaluation.average_precision import average_precision
 from activity.structures import Detections, box_iou
@@ -114,18 +114,18 @@ def evaluate_detector(
     """Run a detector over a folder of labelled images.
 
     Args:
-        checkpoint: A detector of any kind that `load_detector` opens, with the class names person and weapon.
+        checkpoint: A detector of any kind that `open_detector` opens, with the class names person and weapon.
         data: Folder with ``images/`` and ``labels/`` in YOLO's layout, 0 person, 1 weapon.
         threads: Threads that one image may use.
-        input_size: As for `load_detector`.
+        input_size: As for `open_detector`.
         on_image: Called after each image with the number done and the number of all.
 
     Raises:
         CheckpointError: If the checkpoint cannot be used.
         DatasetError: If the folder is laid out differently, or an image cannot be read.
     """
-    stated = load_detector(checkpoint, threads=threads, input_size=input_size)
-    detector = load_detector(checkpoint, threads=threads, input_size=input_size, score_threshold=LOWEST_SCORE)
+    stated = open_detector(checkpoint, threads=threads, input_size=input_size)
+    detector = open_detector(checkpoint, threads=threads, input_size=input_size, score_threshold=LOWEST_SCORE)
     # What a detector cannot find is never found: its classes may be others than the data set's.
     thresholds = {label: stated.score_thresholds.get(label, 1.0) for label in DATASET_LABELS}
     entries = read_yolo_boxes(data, class_count=len(DATASET_LABELS))

@@ -36,7 +36,7 @@ def _checkpoints(settings: Settings) -> list[tuple[str, Path | str]]:
 
 def _describe(role: str, checkpoint: Path | str) -> ModelInfo:
     path = Path(checkpoint)
-    if path.suffix not in (".onnx", ".safetensors"):  # the name of an official OpenPifPaf checkpoint
+    if role == "pose" and path.suffix not in (".onnx", ".safetensors"):  # an official one's name
         return ModelInfo(str(checkpoint), role, note="An official checkpoint of OpenPifPaf.")
     if not path.is_file():
         raise CheckpointError(f"{path}: the checkpoint for {role} is missing; put it there, or name another")

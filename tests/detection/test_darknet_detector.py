@@ -10,77 +10,18 @@ import pytest
 import torch
 from torch.nn import functional
 
-from activity.detection import DarknetDetector, load_detector
+from activity.detection import DarknetDetector, open_detector
 from activity.errors import CheckpointError, ConfigurationError, StructureError
-
-LABELS = ("person", "weapon")
-SIZE = (64, 96)  # rows, columns
-ANCHORS = ((10.0, 14.0), (23.0, 27.0), (37.0, 58.0))
-CONFIGURATION = """
-[net]
-batch=1
-width=96   # columns
-height=64
-channels=3
-
-[convolutional]
-batch_normalize=1
-filters=8
-size=3
-stride=2
-pad=1
-activation=leaky
-
-[maxpool]
-size=2
-stride=2
-
-[convolutional]
-batch_normalize=1
-filters=8
-size=3
-stride=2
-pad=1
-activation=leaky
-
-[convolutional]
-size=1
-stride=1
-pad=1
-filters=21
-activation=linear
-
-[yolo]
-mask = 0,1,2
-anchors = 10,14, 23,27, 37,58
-classes=2
-num=3
-"""
-CHANNELS = ((3, 8, 3), (8, 8, 3), (8, 21, 1))
+from tests.detection.small_networks import DARKNET_ANCHORS as ANCHORS
+from tests.detection.small_networks import DARKNET_LABELS as LABELS
+from tests.detection.small_networks import DARKNET_SIZE as SIZE
+from tests.detection.small_networks import write_darknet
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, list[dict[str, torch.Tensor]]]:
     """The files of a random network, and its parameters."""
-    random = np.random.default_rng(2)
-    layers, stored = [], [np.array([0, 2, 5], np.int32).tobytes(), np.array([0], np.int64).tobytes()]
-    for index, (inputs, filters, kernel) in enumerate(CHANNELS):
-        weight = random.normal(0, (2 / (inputs * kernel**2)) ** 0.5, (filters, inputs, kernel, kernel))
-        layer = {"bias": random.normal(0, 0.3, filters)}
-        if index < 2:
-            layer |= {
-                "scale": random.uniform(0.5, 1.5, filters),
-                "mean": random.normal(0, 0.1, filters),
-                "var": random.uniform(0.5, 1.5, filters),
-            }
-        layer["weight"] = weight
-        stored += [np.asarray(values, np.float32).tobytes() for values in layer.values()]
-        layers.append({name: torch.tensor(values, dtype=torch.float32) for name, values in layer.items()})
-    path = tmp_path / "tiny.weights"
-    path.with_suffix(".cfg").write_text(CONFIGURATION)
-    path.with_suffix(".names").write_text("person\nweapon\n")
-    path.write_bytes(b"".join(stored))
-    return path, layers
+    return write_darknet(tmp_path)
 
 
 def expected_rows(
@@ -118,7 +59,7 @@ def test_boxes_and_scores_are_those_of_darknets_own_formulas(
 ) -> None:
     path, layers = files
     image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
-    detector = load_detector(path, score_threshold=0.3, iou_threshold=1.0)
+    detector = open_detector(path, score_threshold=0.3, iou_threshold=1.0)
     assert isinstance(detector, DarknetDetector)
     assert detector.labels == LABELS
     found = detector.detect(image)

@@ -5,18 +5,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
-from activity.detection import ObjectDetector, YoloDetector, YoloxDetector, load_detector
+from activity.detection import ObjectDetector, YoloDetector, YoloxDetector, open_detector
 from activity.detection.yolo import Layout, fit_centred, read_names, recognize_layout
 from activity.errors import CheckpointError, ConfigurationError, StructureError
 from activity.structures import box_iou
+from tests.detection.small_networks import YOLO_LABELS as LABELS
+from tests.detection.small_networks import write_yolo
 
 NETWORKS = Path(__file__).parent / "networks"
-LABELS = ("person", "weapon", "car")
 
 
 @pytest.mark.parametrize(("name", "confidence"), [("yolov8", 0.34), ("yolo11", 0.29), ("yolov5u", 0.9)])
@@ -27,7 +25,7 @@ def test_exports_of_ultralytics_find_what_its_own_predictor_finds(
     path.write_bytes(lzma.decompress((NETWORKS / f"{name}.onnx.xz").read_bytes()))
     noise = np.random.default_rng(7).integers(0, 256, (12, 20, 3), dtype=np.uint8)
     image = np.asarray(cv2.resize(noise, (150, 90), interpolation=cv2.INTER_CUBIC), np.uint8)
-    detector = load_detector(path, score_threshold=confidence, iou_threshold=0.5)
+    detector = open_detector(path, score_threshold=confidence, iou_threshold=0.5)
     assert isinstance(detector, YoloDetector)
     assert detector.layout is Layout.YOLOV8
     assert detector.labels == LABELS
@@ -43,32 +41,6 @@ def test_exports_of_ultralytics_find_what_its_own_predictor_finds(
             assert (box_iou(own, theirs).max(0) > 0.995).all()
 
 
-def write_constant(
-    path: Path,
-    output: npt.NDArray[np.float32],
-    *,
-    size: tuple[int, int] = (64, 96),
-    metadata: dict[str, str] | None = None,
-) -> Path:
-    """A network that gives `output` whatever it sees."""
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *size])
-    result = helper.make_tensor_value_info("output0", TensorProto.FLOAT, list(output.shape))
-    nodes = [
-        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
-        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
-        helper.make_node("Add", ["constant", "nothing"], ["output0"]),
-    ]
-    constants = [
-        numpy_helper.from_array(output, "constant"),
-        numpy_helper.from_array(np.float32(0), "zero"),
-    ]
-    graph = helper.make_graph(nodes, "constant", [images], [result], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    helper.set_model_props(model, {"names": str(dict(enumerate(LABELS)))} if metadata is None else metadata)
-    onnx.save(model, str(path))
-    return path
-
-
 CELLS = 8 * 12 + 4 * 6 + 2 * 3  # of 64x96 at strides 8, 16 and 32
 
 
@@ -78,7 +50,7 @@ def test_layout_of_yolov5_multiplies_objectness_and_class(tmp_path: Path) -> Non
     output[0, 200] = [49, 32, 20, 10, 0.5, 0.1, 0.9, 0.2]  # the same weapon, less sure
     output[0, 300] = [49, 32, 20, 10, 0.8, 0.9, 0.1, 0.2]  # a person in the same place
     output[0, 310] = [10, 10, 8, 8, 0.3, 0.5, 0, 0]  # unsure
-    detector = YoloDetector(write_constant(tmp_path / "v5.onnx", output))
+    detector = YoloDetector(write_yolo(tmp_path / "v5.onnx", output))
     assert detector.layout is Layout.YOLOV5
     found = detector.detect(np.zeros((64, 96, 3), np.uint8))
     assert found.labels == ("weapon", "person")
@@ -89,7 +61,7 @@ def test_layout_of_yolov5_multiplies_objectness_and_class(tmp_path: Path) -> Non
 def test_layout_of_networks_with_suppression_inside_is_read_as_it_stands(tmp_path: Path) -> None:
     output = np.zeros((1, 300, 6), np.float32)
     output[0, 0] = [10, 20, 30, 40, 0.7, 2]
-    detector = YoloDetector(write_constant(tmp_path / "v10.onnx", output))
+    detector = YoloDetector(write_yolo(tmp_path / "v10.onnx", output))
     assert detector.layout is Layout.END_TO_END
     found = detector.detect(np.zeros((128, 192, 3), np.uint8))  # twice the input
     assert found.labels == ("car",)
@@ -99,7 +71,7 @@ def test_layout_of_networks_with_suppression_inside_is_read_as_it_stands(tmp_pat
 def test_boxes_come_back_from_the_bars_around_a_narrow_image(tmp_path: Path) -> None:
     output = np.zeros((1, 7, CELLS), np.float32)
     output[0, :, 50] = [48, 32, 32, 64, 0, 0, 0.9]  # the middle of the input, all its height
-    detector = YoloDetector(write_constant(tmp_path / "v8.onnx", output))
+    detector = YoloDetector(write_yolo(tmp_path / "v8.onnx", output))
     found = detector.detect(np.zeros((128, 64, 3), np.uint8))  # fills 32 of 96 columns
     np.testing.assert_allclose(found.boxes, [[0, 0, 64, 128]])
     assert isinstance(detector, ObjectDetector)
@@ -125,23 +97,23 @@ def test_layout_is_told_from_the_shape(
 
 
 def test_file_of_another_layout_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    path = write_constant(tmp_path / "x.onnx", np.zeros((1, CELLS, 8), np.float32))
+    path = write_yolo(tmp_path / "x.onnx", np.zeros((1, CELLS, 8), np.float32))
     with pytest.raises(CheckpointError, match="open it with YoloxDetector"):
         YoloDetector(path)
-    path = write_constant(tmp_path / "odd.onnx", np.zeros((1, 3, 5), np.float32))
+    path = write_yolo(tmp_path / "odd.onnx", np.zeros((1, 3, 5), np.float32))
     with pytest.raises(CheckpointError, match=r"got shape \[1, 3, 5\]; export it again"):
         YoloDetector(path)
-    path = write_constant(tmp_path / "mute.onnx", np.zeros((1, 7, CELLS), np.float32), metadata={})
+    path = write_yolo(tmp_path / "mute.onnx", np.zeros((1, 7, CELLS), np.float32), metadata={})
     with pytest.raises(CheckpointError, match="states no class names; pass `labels`"):
         YoloDetector(path)
     assert YoloDetector(path, labels=LABELS).labels == LABELS
 
 
 def test_damaged_weights_and_odd_pictures_are_named(tmp_path: Path) -> None:
-    path = write_constant(tmp_path / "nan.onnx", np.full((1, 7, CELLS), np.nan, np.float32))
+    path = write_yolo(tmp_path / "nan.onnx", np.full((1, 7, CELLS), np.nan, np.float32))
     with pytest.raises(CheckpointError, match="NaN or infinity"):
         YoloDetector(path).detect(np.zeros((8, 8, 3), np.uint8))
-    path = write_constant(tmp_path / "v8.onnx", np.zeros((1, 7, CELLS), np.float32))
+    path = write_yolo(tmp_path / "v8.onnx", np.zeros((1, 7, CELLS), np.float32))
     with pytest.raises(StructureError, match="image: expected uint8"):
         YoloDetector(path).detect(np.zeros((0, 8, 3), np.uint8))
     assert len(YoloDetector(path).detect(np.zeros((1, 1, 3), np.uint8))) == 0
@@ -154,15 +126,13 @@ def test_damaged_weights_and_odd_pictures_are_named(tmp_path: Path) -> None:
 
 
 def test_file_without_names_is_opened_as_yolox(tmp_path: Path) -> None:
-    path = write_constant(tmp_path / "x.onnx", np.zeros((1, CELLS, 8), np.float32), metadata={})
-    detector = load_detector(path, labels=LABELS, score_threshold=0.5)
+    path = write_yolo(tmp_path / "x.onnx", np.zeros((1, CELLS, 8), np.float32), metadata={})
+    detector = open_detector(path, labels=LABELS, score_threshold=0.5)
     assert isinstance(detector, YoloxDetector)
     assert len(detector.detect(np.zeros((64, 96, 3), np.uint8))) == 0
-    odd = write_constant(
-        tmp_path / "odd.onnx", np.zeros((1, 7, CELLS), np.float32), metadata={"names": "person"}
-    )
+    odd = write_yolo(tmp_path / "odd.onnx", np.zeros((1, 7, CELLS), np.float32), metadata={"names": "person"})
     with pytest.raises(CheckpointError, match="expected class names under 'names', got 'person'"):
-        load_detector(odd)
+        open_detector(odd)
 
 
 def test_names_are_read_as_exporters_write_them() -> None:

@@ -1,50 +1,14 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from activity.detection import COCO_LABELS, ObjectDetector, YoloxDetector
 from activity.errors import CheckpointError, ConfigurationError, StructureError
-
-CELLS_64 = 64 + 16 + 4
-METADATA = {
-    "labels": json.dumps(["person", "weapon"]),
-    "score_thresholds": json.dumps({"person": 0.3, "weapon": 0.5}),
-    "input_long_side": "64",
-}
-
-
-def write_network(path: Path, cells: np.ndarray, *, metadata: dict[str, str] = METADATA) -> Path:
-    """An ONNX file that reads a 64 x 64 input and says `cells`, whatever it sees."""
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 64, 64])
-    output = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, *cells.shape])
-    nodes = [
-        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=1),
-        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
-        helper.make_node("Reshape", ["nothing", "one"], ["scalar"]),
-        helper.make_node("Add", ["cells", "scalar"], ["output"]),
-    ]
-    constants = {
-        "zero": np.zeros(1, np.float32),
-        "one": np.ones(1, np.int64),
-        "cells": cells[None].astype(np.float32),
-    }
-    graph = helper.make_graph(
-        nodes,
-        "says",
-        [images],
-        [output],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    helper.set_model_props(model, metadata)
-    onnx.save(model, str(path))
-    return path
+from tests.detection.small_networks import CELLS_64, write_yolox
 
 
 @pytest.fixture
@@ -56,7 +20,7 @@ def two_objects(tmp_path: Path) -> Path:
     cells[1 * 8 + 4] = [0.5, 0.5, 0, 0, 0.8, 0.1, 0.75]  # 0.60 weapon
     cells[5 * 8 + 5] = [0.5, 0.5, 0, 0, 0.8, 0.1, 0.5]  # 0.40 weapon: under its threshold
     cells[6 * 8 + 6] = [0.5, 0.5, 0, 0, 0.8, 0.4, 0.1]  # 0.32 person: over its threshold
-    return write_network(tmp_path / "two.onnx", cells)
+    return write_yolox(tmp_path / "two.onnx", cells)
 
 
 def test_detections_are_those_worked_out_by_hand(two_objects: Path) -> None:
@@ -112,7 +76,7 @@ def test_empty_image_is_refused(two_objects: Path) -> None:
 
 
 def test_quiet_network_finds_nothing(tmp_path: Path) -> None:
-    path = write_network(tmp_path / "quiet.onnx", np.zeros((CELLS_64, 7)))
+    path = write_yolox(tmp_path / "quiet.onnx", np.zeros((CELLS_64, 7)))
     assert len(YoloxDetector(path).detect(np.zeros((64, 64, 3), np.uint8))) == 0
 
 
@@ -125,18 +89,31 @@ def test_damaged_or_missing_file_is_a_checkpoint_error(tmp_path: Path) -> None:
 
 
 def test_network_with_other_classes_is_refused(tmp_path: Path) -> None:
-    path = write_network(tmp_path / "three.onnx", np.zeros((CELLS_64, 8)))
+    path = write_yolox(tmp_path / "three.onnx", np.zeros((CELLS_64, 8)))
     with pytest.raises(CheckpointError, match=r"2 classes .* \[1, 84, 7\], the network gave \[1, 84, 8\]"):
         YoloxDetector(path).detect(np.zeros((64, 64, 3), np.uint8))
 
 
 def test_fixed_input_admits_no_other_size(two_objects: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"\[1, 3, 64, 64\] in the file, got \[1, 3, 96, 96\]"):
-        YoloxDetector(two_objects, input_size=(96, 96)).detect(np.zeros((9, 9, 3), np.uint8))
+    for size in ((96, 96), 96, (64, 96)):
+        with pytest.raises(
+            ConfigurationError, match=r"takes 64x64 only, got .*export the network with a free"
+        ):
+            YoloxDetector(two_objects, input_size=size)
+    for size in ((64, 64), 64):
+        assert YoloxDetector(two_objects, input_size=size).input_size(1080, 1920) == (64, 64)
+
+
+def test_file_that_states_no_thresholds_takes_the_usual_one(two_objects: Path, tmp_path: Path) -> None:
+    model = onnx.load(str(two_objects))
+    del model.metadata_props[:]
+    onnx.save(model, str(tmp_path / "mute.onnx"))
+    detector = YoloxDetector(tmp_path / "mute.onnx", labels=("person", "weapon"))
+    assert detector.score_thresholds == pytest.approx({"person": 0.3, "weapon": 0.3})
 
 
 def test_network_that_says_nan_is_refused(tmp_path: Path) -> None:
-    path = write_network(tmp_path / "nan.onnx", np.full((CELLS_64, 7), np.nan))
+    path = write_yolox(tmp_path / "nan.onnx", np.full((CELLS_64, 7), np.nan))
     with pytest.raises(CheckpointError, match="NaN or infinity"):
         YoloxDetector(path).detect(np.zeros((64, 64, 3), np.uint8))
 
@@ -152,7 +129,7 @@ def test_network_that_says_nan_is_refused(tmp_path: Path) -> None:
 def test_file_that_does_not_name_its_classes_is_refused(
     tmp_path: Path, metadata: dict[str, str], message: str
 ) -> None:
-    path = write_network(tmp_path / "nameless.onnx", np.zeros((CELLS_64, 7)), metadata=metadata)
+    path = write_yolox(tmp_path / "nameless.onnx", np.zeros((CELLS_64, 7)), metadata=metadata)
     with pytest.raises(CheckpointError, match=message):
         YoloxDetector(path)
 
