@@ -32,6 +32,7 @@ RECOGNIZER_CHECKPOINT: Final = "recognizer_fighting.safetensors"
 _CLOSEUP_LONG_SIDE_PX: Final = 384
 """Gives squares around hands an input of 320x320: `fitted_size` keeps the pixels of an image of 16:9."""
 
+MOST_FRAMES_AT_ONCE: Final = 4
 
 PERSON_LABEL: Final = "person"
 WEAPON_LABEL: Final = "weapon"
@@ -74,6 +75,7 @@ class Networks:
         fire: Looks for fire; `None` where the settings do not ask for that.
         score_floors: For ``weapon`` and ``fire``: the score under which the network reports nothing.
         models: What the report says of them: names, files and hashes.
+        frames_at_once: Frames that may be looked at at once, each in a thread of its own.
     """
 
     detector: ObjectDetector
@@ -83,6 +85,20 @@ class Networks:
     fire: FireClassifier | None
     score_floors: Mapping[str, float]
     models: Sequence[ModelInfo]
+    frames_at_once: int
+
+
+def share_threads(threads: int) -> tuple[int, int]:
+    """Divide threads into frames looked at at once and threads for each network call of a frame.
+
+    Frames come first, up to `MOST_FRAMES_AT_ONCE`: each takes memory of its own, and what runs in Python runs one at a
+    time.
+
+    >>> share_threads(1), share_threads(2), share_threads(16)
+    ((1, 1), (2, 1), (4, 4))
+    """
+    frames = min(threads, MOST_FRAMES_AT_ONCE)
+    return frames, threads // frames
 
 
 def load_networks(settings: Settings) -> Networks:
@@ -91,10 +107,11 @@ def load_networks(settings: Settings) -> Networks:
     Raises:
         CheckpointError: If a checkpoint is missing, damaged, or of another kind.
     """
-    threads = settings.threads or os.cpu_count() or 1
+    total = settings.threads or os.cpu_count() or 1
+    frames_at_once, threads = share_threads(total)
     detector, detector_model = load_detector(settings, threads=threads)
     estimator, pose_model = load_estimator(settings, threads=threads)
-    recognizer, recognizer_model = load_recognizer(settings, threads=threads)
+    recognizer, recognizer_model = load_recognizer(settings, threads=total)  # alone, once the frames are done
     models = [detector_model, pose_model, recognizer_model]
     floors = {WEAPON_LABEL: detector.score_thresholds.get(WEAPON_LABEL, 0.0)}
     fire = None
@@ -103,7 +120,7 @@ def load_networks(settings: Settings) -> Networks:
         floors["fire"] = fire.threshold
         models.append(fire_model)
     closeup = load_closeup(settings, detector, threads=threads)
-    return Networks(detector, estimator, recognizer, closeup, fire, floors, tuple(models))
+    return Networks(detector, estimator, recognizer, closeup, fire, floors, tuple(models), frames_at_once)
 
 
 def load_detector(settings: Settings, *, threads: int) -> tuple[CheckpointDetector, ModelInfo]:

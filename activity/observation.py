@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,8 +18,9 @@ import numpy.typing as npt
 from activity.assembly import PERSON_LABEL, WEAPON_LABEL, Networks, make_tracker
 from activity.config import Settings
 from activity.detection.magnified import merge_detections
+from activity.lookahead import work_ahead
 from activity.pose.hands import find_hands
-from activity.structures import Detections, FireFinding, Frame, Track, VideoInfo
+from activity.structures import Detections, FireFinding, Frame, Poses, Track, VideoInfo
 from activity.video import VideoReader
 
 OnProgress = Callable[[str, int, int | None], None]
@@ -41,7 +45,7 @@ class Observations:
         weapons: Frame number, time and boxes, of each frame with any.
         fire: Frame number, time and finding, of each examined frame; `None` where fire was not looked for.
         detected_people: Time in seconds and [P, 4] boxes of everybody detected, where heads are to be covered.
-        timing_s: Wall-clock seconds by stage.
+        timing_s: Wall-clock seconds by stage, as `StageClock` counts them.
     """
 
     video: VideoInfo
@@ -57,19 +61,45 @@ class Observations:
 
 
 class StageClock:
-    """Wall-clock seconds spent in each stage, summed over frames."""
+    """Wall-clock seconds spent in each stage, summed over frames.
 
-    def __init__(self) -> None:
+    Where stages run at once in several threads, each instant is divided evenly among those that run: the stages
+    together never take longer than the clock on the wall.
+
+    Args:
+        now: Tells the time in seconds.
+
+    Attributes:
+        seconds: By stage, so far.
+    """
+
+    def __init__(self, *, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
         self.seconds: dict[str, float] = {}
+        self._running: Counter[str] = Counter()
+        self._changed_s = 0.0
+        self._lock = threading.Lock()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Count the time until the block is left."""
-        begin = time.perf_counter()
+        self._switch(stage, 1)
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
+            self._switch(stage, -1)
+
+    def _switch(self, stage: str, change: int) -> None:
+        with self._lock:
+            now_s = self._now()
+            running = self._running.total()
+            for name, count in self._running.items():
+                self.seconds[name] += (now_s - self._changed_s) * count / running
+            self._changed_s = now_s
+            self._running[stage] += change
+            if not self._running[stage]:
+                del self._running[stage]
+            self.seconds.setdefault(stage, 0.0)
 
     def each(self, stage: str, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Pass `frames` on, counting the time that each took to come."""
@@ -81,6 +111,38 @@ class StageClock:
             yield frame
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A frame, and which of the rarer looks are due at it.
+
+    Attributes:
+        frame: The frame.
+        weapon_turn: Number of the look for weapons; `None` where none is due.
+        fire: Whether to look for fire.
+    """
+
+    frame: Frame
+    weapon_turn: int | None
+    fire: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What one frame tells without those before it.
+
+    Attributes:
+        detections: Everything that the detector found.
+        poses: The people.
+        weapons: What a look for weapons found; `None` where none was due.
+        fire: What a look for fire found; `None` where none was due.
+    """
+
+    detections: Detections
+    poses: Poses
+    weapons: Detections | None
+    fire: FireFinding | None
+
+
 def observe_clip(
     clip: Path,
     settings: Settings,
@@ -90,6 +152,9 @@ def observe_clip(
     on_progress: OnProgress = no_progress,
 ) -> Observations:
     """Look at every sampled frame: find people, weapons and poses, follow the people; now and then look for fire.
+
+    As many frames are looked at at once as `networks` say; people are followed in the order of the frames, so that the
+    result is the same whatever their number.
 
     Args:
         clip: The video file.
@@ -106,8 +171,6 @@ def observe_clip(
     weapons: list[tuple[int, float, Detections]] = []
     fire: list[tuple[int, float, FireFinding]] = []
     detected_people: list[tuple[float, npt.NDArray[np.float32]]] = []
-    next_fire_s = next_weapon_s = -np.inf
-    weapon_looks = 0
     frames_analysed, duration_s = 0, 0.0
     with VideoReader(
         clip,
@@ -119,36 +182,24 @@ def observe_clip(
         rate_hz = min(video.sample_rate_hz or info.frame_rate_hz, info.frame_rate_hz)
         expected = None if info.duration_s is None else max(1, round(info.duration_s * rate_hz))
         tracker = make_tracker(settings, frame_rate_hz=rate_hz)
-        for frame in clock.each("decode", islice(reader, most_frames)):
-            with clock("detect"):
-                detections = networks.detector.detect(frame.image)
-            with clock("pose"):
-                poses = networks.estimator.estimate(frame.image, detections)
-            with clock("track"):
-                tracker.update(frame_index=frame.index, time_s=frame.time_s, poses=poses, image=frame.image)
-            if frame.time_s >= next_weapon_s - 1e-6:
-                with clock("weapons"):
-                    found = detections.of(WEAPON_LABEL)
-                    if networks.closeup is not None:
-                        keep = poses.scores >= settings.pose.person_score
-                        hands = find_hands(poses.keypoints[keep], poses.boxes[keep])
-                        closely = networks.closeup.look(
-                            frame.image, poses.boxes[keep], hands, turn=weapon_looks
-                        )
-                        found = merge_detections([found, closely])
-                if len(found):
-                    weapons.append((frame.index, frame.time_s, found))
-                weapon_looks += 1
-                next_weapon_s = frame.time_s + 1 / settings.detector.weapon_rate_hz
-            if settings.output.redact:
-                detected_people.append((frame.time_s, detections.of(PERSON_LABEL).boxes))
-            if networks.fire is not None and frame.time_s >= next_fire_s - 1e-6:
-                with clock("fire"):
-                    fire.append((frame.index, frame.time_s, networks.fire.classify(frame.image)))
-                next_fire_s = frame.time_s + 1 / settings.fire.rate_hz
-            frames_analysed += 1
-            duration_s = frame.time_s + 1 / info.frame_rate_hz
-            on_progress("analyse", frames_analysed, expected)
+        tasks = _schedule(clock.each("decode", islice(reader, most_frames)), settings, networks)
+        look = partial(_look, settings=settings, networks=networks, clock=clock)
+        with work_ahead(look, tasks, workers=networks.frames_at_once) as sights:
+            for task, sight in sights:
+                frame = task.frame
+                with clock("track"):
+                    tracker.update(
+                        frame_index=frame.index, time_s=frame.time_s, poses=sight.poses, image=frame.image
+                    )
+                if sight.weapons is not None and len(sight.weapons):
+                    weapons.append((frame.index, frame.time_s, sight.weapons))
+                if sight.fire is not None:
+                    fire.append((frame.index, frame.time_s, sight.fire))
+                if settings.output.redact:
+                    detected_people.append((frame.time_s, sight.detections.of(PERSON_LABEL).boxes))
+                frames_analysed += 1
+                duration_s = frame.time_s + 1 / info.frame_rate_hz
+                on_progress("analyse", frames_analysed, expected)
         with clock("track"):
             tracks = tracker.finish()
         return Observations(
@@ -163,3 +214,41 @@ def observe_clip(
             detected_people=detected_people,
             timing_s=clock.seconds,
         )
+
+
+def _schedule(frames: Iterator[Frame], settings: Settings, networks: Networks) -> Iterator[_Task]:
+    """Say for each frame whether a look for weapons and one for fire are due, by the rates of the settings."""
+    next_fire_s = next_weapon_s = -np.inf
+    weapon_looks = 0
+    for frame in frames:
+        weapon_turn = None
+        if frame.time_s >= next_weapon_s - 1e-6:
+            weapon_turn = weapon_looks
+            weapon_looks += 1
+            next_weapon_s = frame.time_s + 1 / settings.detector.weapon_rate_hz
+        fire = networks.fire is not None and bool(frame.time_s >= next_fire_s - 1e-6)
+        if fire:
+            next_fire_s = frame.time_s + 1 / settings.fire.rate_hz
+        yield _Task(frame, weapon_turn, fire)
+
+
+def _look(task: _Task, *, settings: Settings, networks: Networks, clock: StageClock) -> _Sight:
+    """Look at one frame; several threads do so at once."""
+    image = task.frame.image
+    with clock("detect"):
+        detections = networks.detector.detect(image)
+    with clock("pose"):
+        poses = networks.estimator.estimate(image, detections)
+    weapons = fire = None
+    if task.weapon_turn is not None:
+        with clock("weapons"):
+            weapons = detections.of(WEAPON_LABEL)
+            if networks.closeup is not None:
+                keep = poses.scores >= settings.pose.person_score
+                hands = find_hands(poses.keypoints[keep], poses.boxes[keep])
+                closely = networks.closeup.look(image, poses.boxes[keep], hands, turn=task.weapon_turn)
+                weapons = merge_detections([weapons, closely])
+    if task.fire and networks.fire is not None:
+        with clock("fire"):
+            fire = networks.fire.classify(image)
+    return _Sight(detections, poses, weapons, fire)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from activity.config import Settings
+from activity.lookahead import work_ahead
 from activity.report import (
     ClipAnalysis,
     HeadRedactor,
@@ -18,10 +20,15 @@ from activity.report import (
     OverlayRenderer,
     key_frame_requests,
 )
+from activity.report.drawing import RgbImage
+from activity.structures import Frame
 from activity.video import VideoReader, VideoWriter
 
 _EMPTY_GROUND: Final = 34
 """Grey level of a picture that shows no pixel of the clip."""
+
+_MOST_DRAWN_AT_ONCE: Final = 2
+"""Threads that draw while another one decodes and encodes; more would wait for the one that runs Python."""
 
 ANNOTATED_VIDEO: Final = "annotated.mp4"
 
@@ -36,7 +43,8 @@ def draw_clip(
     """Write the annotated video of an analysis, where the settings want it, and take the pictures of the report.
 
     With `skeleton_only` no pixel of the clip is kept; with `redact` every head is covered before anything is drawn. The
-    pictures are taken from the same frames, so they show no more than the video does.
+    pictures are taken from the same frames, so they show no more than the video does. Where the settings allow several
+    threads, frames are drawn while others are decoded and encoded.
 
     Args:
         analysis: What to draw.
@@ -51,6 +59,7 @@ def draw_clip(
     output, info = settings.output, analysis.video
     if not (output.annotated_video or output.html):
         return []
+    threads = settings.threads or os.cpu_count() or 1
     overlay = OverlayRenderer(analysis)
     redactor = HeadRedactor(analysis.tracks, analysis.detected_people) if output.redact else None
     key_frames = KeyFrameCollector(key_frame_requests(analysis))
@@ -68,15 +77,20 @@ def draw_clip(
                     width=info.width,
                     height=info.height,
                     frame_rate_hz=info.frame_rate_hz,
+                    threads=threads,
                 )
             )
-        for number, frame in enumerate(reader, start=1):
+
+        def draw(frame: Frame) -> RgbImage:
             image = frame.image
             if output.skeleton_only:
                 image = np.full_like(image, _EMPTY_GROUND)
             elif redactor is not None:
                 image = redactor.redact(image, frame.time_s)
-            image = overlay.draw(image, frame.time_s, frame.index)
+            return overlay.draw(image, frame.time_s, frame.index)
+
+        pictures = stack.enter_context(work_ahead(draw, reader, workers=min(threads, _MOST_DRAWN_AT_ONCE)))
+        for number, (frame, image) in enumerate(pictures, start=1):
             key_frames.offer(image, frame.time_s)
             if writer is not None:
                 writer.write(image, frame.time_s)

@@ -74,7 +74,9 @@ def analyze(
             "--resume", help="Skip clips whose report in --out has the same clip, models and settings."
         ),
     ] = False,
-    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads a network may use.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Threads of an analysis: frames in work at once.")
+    ] = None,
     video: Annotated[bool, typer.Option(help="Write the annotated video.")] = True,
     rules: Annotated[
         Path | None, typer.Option(help="Alert rules as YAML (docs/alerts.md), instead of the default ones.")

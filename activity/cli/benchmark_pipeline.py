@@ -16,7 +16,9 @@ from activity.cli.console import count_progress, print_json, stdout
 def pipeline(
     clip: Annotated[Path, typer.Argument(help="The clip to analyse.")],
     config: Annotated[Path | None, typer.Option(help="Settings as YAML, as for `activity analyze`.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads a network may use.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Threads of an analysis: frames in work at once.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Seconds of work per second of video, by stage: analysis, drawing and report, as `activity analyze` does them.

@@ -37,7 +37,9 @@ def clips(
     pose: Annotated[
         str | None, typer.Option("--pose", help="Pose estimator, as for `activity analyze`.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads a network may use.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Threads of an analysis: frames in work at once.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Accuracy of the whole pipeline on clips of known class, and the share of each class that raises an alarm.

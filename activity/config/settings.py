@@ -47,7 +47,8 @@ class Settings(Section):
         None,
         ge=1,
         le=256,
-        description="Threads a network may use; null takes one for each core of the machine.",
+        description="Threads of an analysis: one for each frame in work, of which there are up to 4, and more for the "
+        "networks; null takes one for each core of the machine.",
     )
 
     @model_validator(mode="after")

@@ -24,7 +24,7 @@ class PoseEstimator(Protocol):
         ...
 
     def estimate(self, image: npt.NDArray[np.uint8], people: Detections) -> Poses:
-        """Return the people of `image`.
+        """Return the people of `image`; several threads may call this at once.
 
         Args:
             image: [H, W, 3] uint8, RGB.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections import OrderedDict
 from typing import Any, Final
@@ -35,6 +36,7 @@ class OnnxFieldNetwork:
         self._name = name
         self._threads = threads
         self._models: OrderedDict[tuple[int, int], OnnxModel] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Map one image [1, 3, H, W], normalised, to CIF [1, 17, 5, h, w] and CAF [1, 19, 8, h, w].
@@ -42,16 +44,21 @@ class OnnxFieldNetwork:
         Raises:
             CheckpointError: If no graph can be made of the network, or it fails.
         """
-        size = (int(batch.shape[2]), int(batch.shape[3]))
-        if size not in self._models:
-            self._models[size] = OnnxModel(
-                self._name, threads=self._threads, content=export_fields(self._network, size, name=self._name)
-            )
-            if len(self._models) > MOST_SIZES:
-                self._models.popitem(last=False)
-        self._models.move_to_end(size)
-        fields = self._models[size].run({"image": batch.numpy()})
+        fields = self._model_for((int(batch.shape[2]), int(batch.shape[3]))).run({"image": batch.numpy()})
         return torch.from_numpy(fields["cif"]), torch.from_numpy(fields["caf"])
+
+    def _model_for(self, size: tuple[int, int]) -> OnnxModel:
+        with self._lock:  # one thread makes the graph, others that need it wait
+            if size not in self._models:
+                self._models[size] = OnnxModel(
+                    self._name,
+                    threads=self._threads,
+                    content=export_fields(self._network, size, name=self._name),
+                )
+                if len(self._models) > MOST_SIZES:
+                    self._models.popitem(last=False)
+            self._models.move_to_end(size)
+            return self._models[size]
 
 
 def export_fields(network: nn.Module, size: tuple[int, int], *, name: str) -> bytes:

@@ -251,7 +251,9 @@ class ReportHead(_Entry):
     alerts: list[AlertEntry]
     warnings: list[str]
     models: list[ModelEntry]
-    timing_s: dict[str, Duration] = Field(description="Wall-clock seconds by stage.")
+    timing_s: dict[str, Duration] = Field(
+        description="Wall-clock seconds by stage; where several ran at once, each instant is divided among them."
+    )
     settings: dict[str, JsonValue]
     skeleton: SkeletonEntry
 

@@ -35,6 +35,8 @@ class VideoWriter:
         crf: Constant rate factor of x264, 0 (lossless) to 51; lower is larger and better.
         preset: Speed of x264, ``ultrafast`` to ``veryslow``.
         comment: What the file says of itself, for its readers.
+        threads: Threads that x264 may use; `None` leaves the choice to it. The pictures of a file differ a little with
+            their number.
 
     Raises:
         OutputError: If the file cannot be written, or no picture was written before the end.
@@ -51,6 +53,7 @@ class VideoWriter:
         crf: int = 23,
         preset: str = "veryfast",
         comment: str | None = None,
+        threads: int | None = None,
     ) -> None:
         if width < 1 or height < 1 or not 0 < frame_rate_hz <= 1000:
             raise StructureError(
@@ -86,6 +89,7 @@ class VideoWriter:
             self._stream.height = height + height % 2
             self._stream.pix_fmt = "yuv420p"
             self._stream.codec_context.time_base = _TIME_BASE
+            self._stream.codec_context.thread_count = threads or 0
         except BaseException as error:
             self._discard()
             if isinstance(error, (FFmpegError, OSError)):

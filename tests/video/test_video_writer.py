@@ -45,6 +45,14 @@ def test_the_last_picture_stands_for_one_period(tmp_path: Path) -> None:
         assert reader.info.duration_s == pytest.approx(0.25, abs=1e-3)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_encoder_takes_no_more_threads_than_it_may(tmp_path: Path, threads: int) -> None:
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, width=320, height=240, frame_rate_hz=30, threads=threads) as writer:
+        writer.write(gray(99, 320, 240), 0)
+    assert f" threads={threads} ".encode() in path.read_bytes(), "x264 writes its settings into the stream"
+
+
 def test_browsers_can_play_it(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with VideoWriter(path, width=64, height=48, frame_rate_hz=30) as writer:
