@@ -4,6 +4,7 @@ from activity.report.analysis import PARTS, ClipAnalysis, FireReading, ModelInfo
 from activity.report.html_report import EMBED_LIMIT_BYTES, write_html
 from activity.report.json_report import read_head, read_report, report_schema, write_json
 from activity.report.keyframes import KeyFrame, KeyFrameCollector, KeyFrameRequest, key_frame_requests
+from activity.report.layers import Layers, read_layers, write_layers
 from activity.report.overlay import OverlayRenderer
 from activity.report.redaction import HeadRedactor
 from activity.report.schema import SCHEMA_VERSION, Report, ReportHead
@@ -18,6 +19,7 @@ __all__ = [
     "KeyFrame",
     "KeyFrameCollector",
     "KeyFrameRequest",
+    "Layers",
     "ModelInfo",
     "OverlayRenderer",
     "Part",
@@ -25,8 +27,10 @@ __all__ = [
     "ReportHead",
     "key_frame_requests",
     "read_head",
+    "read_layers",
     "read_report",
     "report_schema",
     "write_html",
     "write_json",
+    "write_layers",
 ]

@@ -37,6 +37,14 @@ def weapon_spans(analysis: ClipAnalysis, axis: TimeAxis) -> list[Span]:
     return _merged(axis, sightings, step_s, "seen, score")
 
 
+def held_spans(analysis: ClipAnalysis, track_id: int, axis: TimeAxis) -> list[Span]:
+    """When one person held a weapon."""
+    step_s = analysis.duration_s / max(1, analysis.frames_analysed)
+    links = sorted(analysis.holders or (), key=lambda link: link.time_s)
+    sightings = [(link.time_s, link.weapon_score) for link in links if link.track_id == track_id]
+    return _merged(axis, sightings, step_s, "holds a weapon, score")
+
+
 def fire_spans(analysis: ClipAnalysis, axis: TimeAxis) -> list[Span]:
     """When frames counted as fire."""
     step_s = analysis.duration_s / max(1, len(analysis.fire or ()))

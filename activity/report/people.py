@@ -19,6 +19,7 @@ from activity.report.charts import (
     segment_spans,
     span,
 )
+from activity.report.findings import held_spans
 from activity.report.interpolation import presence
 from activity.report.palette import class_colors, css, is_calm, track_color
 from activity.report.wording import clock_range, count, percent, seconds
@@ -59,6 +60,7 @@ class PersonView:
         axis: The person's own axis, from when they were first seen to the last time.
         presence: On the axis of the clip.
         segments: On the axis of the clip.
+        held: When the person held a weapon, on the axis of the clip.
         segment_count: In words.
         lines: Class probabilities on the person's own axis.
         left_out: How many classes have no line.
@@ -79,6 +81,7 @@ class PersonView:
     axis: TimeAxis
     presence: list[Span]
     segments: list[Span]
+    held: list[Span]
     segment_count: str
     lines: list[Line]
     left_out: int
@@ -138,6 +141,7 @@ def _person(
             for start_s, end_s in presence(track, max_gap_s=_MAX_GAP_S)
         ],
         segments=segment_spans(axis, segments),
+        held=held_spans(analysis, track.track_id, axis),
         segment_count=count(len(segments), "segment"),
         lines=lines[:_MOST_LINES],
         left_out=max(0, len(lines) - _MOST_LINES),

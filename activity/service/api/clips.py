@@ -15,6 +15,7 @@ from activity.client import schemas
 from activity.service.api.dependencies import Analyst, Opened, ThingId, Viewer, not_found
 from activity.service.api.files import send_file
 from activity.service.api.idempotency import IdempotencyHeader, find_answer, hash_request, store_answer
+from activity.service.api.originals import require_original
 from activity.service.api.uploads import Upload, receive_upload
 from activity.service.api.views import clip_view, job_view
 from activity.service.database import Clip
@@ -136,11 +137,12 @@ def read_clip(clip_id: ThingId, service: Opened, _actor: Viewer) -> schemas.Clip
     },
 )
 def read_content(clip_id: ThingId, request: Request, service: Opened, actor: Viewer) -> StreamingResponse:
-    """The bytes that were uploaded; takes `Range`."""
+    """The bytes that were uploaded; takes `Range`. Not for viewers where its analysis covers heads."""
     with service.database.read() as session:
         clip = get_clip(session, clip_id)
-    if clip is None:
-        raise not_found("clip", clip_id)
+        if clip is None:
+            raise not_found("clip", clip_id)
+        require_original(session, clip_id, actor)
     if clip.deleted_at is not None:
         raise Problem(410, "deleted", f"clip {clip_id} was deleted when its time was over")
     suffix = "." + clip.storage_key.rpartition(".")[2]

@@ -24,6 +24,7 @@ _CHUNK: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes=\s*(\d{0,19})-(\d{0,19})\s*")
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
     ".html": "text/html; charset=utf-8",
     ".mp4": "video/mp4",
     ".jpg": "image/jpeg",

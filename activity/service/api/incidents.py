@@ -13,12 +13,14 @@ from activity.service.api.dependencies import Analyst, Cursor, Limit, Opened, Th
 from activity.service.api.files import StoredFile, file_responses, file_view, files_of_job, send_file
 from activity.service.api.idempotency import IdempotencyHeader, find_answer, hash_request, store_answer
 from activity.service.api.jobs import FileName
+from activity.service.api.originals import may_see_original
 from activity.service.api.views import incident_view
 from activity.service.database import Incident
 from activity.service.database.repository.audit import append_audit
 from activity.service.database.repository.incidents import add_review, get_incident, list_incidents
 from activity.service.deliveries import plan_review
 from activity.service.problems import Problem, problems
+from activity.service.security.gate import Actor
 from activity.service.sniffing import media_type_of
 from activity.structures import Severity
 
@@ -125,10 +127,10 @@ def review_incident(
 
 
 @router.get("/{id}/evidence", summary="The files behind an incident", responses=problems(404))
-def read_evidence(incident_id: ThingId, service: Opened, _actor: Viewer) -> schemas.FileList:
-    """The uploaded clip (unless its time is over), the report and the annotated clip."""
+def read_evidence(incident_id: ThingId, service: Opened, actor: Viewer) -> schemas.FileList:
+    """The report, the annotated clip, and the uploaded one: unless its time is over, or you may not see it."""
     with service.database.read() as session:
-        files = _evidence(session, _find(session, incident_id))
+        files = _evidence(session, _find(session, incident_id), actor)
     return schemas.FileList(
         items=[file_view(file, f"/v1/incidents/{incident_id}/evidence") for file in files]
     )
@@ -145,7 +147,7 @@ def read_evidence_file(
 ) -> StreamingResponse:
     """One file; takes `Range`."""
     with service.database.read() as session:
-        files = _evidence(session, _find(session, incident_id))
+        files = _evidence(session, _find(session, incident_id), actor)
     found = next((file for file in files if file.name == name), None)
     if found is None:
         raise Problem(404, "not-found", f"incident {incident_id} has no file {name}")
@@ -160,10 +162,10 @@ def read_evidence_file(
     )
 
 
-def _evidence(session: Session, incident: Incident) -> list[StoredFile]:
+def _evidence(session: Session, incident: Incident, actor: Actor) -> list[StoredFile]:
     files = files_of_job(session, incident.job_id)
     clip = incident.clip
-    if clip.deleted_at is None:
+    if clip.deleted_at is None and may_see_original(session, clip.id, actor):
         suffix = "." + clip.storage_key.rpartition(".")[2]
         files.append(StoredFile(f"clip{suffix}", clip.storage_key, clip.size_bytes, media_type_of(suffix)))
     return files

@@ -13,7 +13,7 @@ from activity.service.database.repository.audit import append_audit
 from activity.service.database.repository.clips import list_expired_clips
 from activity.service.storage import Storage
 
-KEPT_FILES: Final = frozenset({"report.json", "alerts.json"})
+KEPT_FILES: Final = frozenset({"report.json", "overlay.json", "alerts.json"})
 """Files of a job that outlive the clip: they show nobody."""
 
 

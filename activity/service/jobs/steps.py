@@ -124,11 +124,12 @@ class PipelineSteps:
         )
 
     def _report(self, clip: Path, folder: Path, progress: Progress) -> None:
-        from activity.report import ClipAnalysis  # noqa: PLC0415
+        from activity.report import ClipAnalysis, write_layers  # noqa: PLC0415
 
         analysis = read_structure(folder / "fuse" / ANALYSIS, ClipAnalysis)
         # another worker may have read the clip elsewhere
         analysis = dataclasses.replace(analysis, video=dataclasses.replace(analysis.video, path=clip))
+        write_layers(analysis, folder / "report")
         self._pipeline.write(analysis, folder / "report", on_progress=_Counter(progress, self._limits))
 
 

@@ -1,4 +1,4 @@
-"""`/static`: the one style sheet and the one script of the pages; both come from here and nowhere else."""
+"""`/static`: the style sheet and the scripts of the pages; all come from here and nowhere else."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ def _assets() -> Mapping[str, tuple[str, str]]:
         f".severity-{severity} {{ --c: {css(severity_color(severity))}; }}" for severity in get_args(Severity)
     )
     style = [report.read_text("utf-8"), severities, (own / "pages.css").read_text("utf-8")]
+    scripts = {name: own / name for name in ("pages.js", "player.js")}
+    scripts["timeline.js"] = files("activity.report") / "templates/report.js"
     return {
         "pages.css": ("\n".join(style), "text/css; charset=utf-8"),
-        "pages.js": ((own / "pages.js").read_text("utf-8"), "text/javascript; charset=utf-8"),
+        **{
+            name: (path.read_text("utf-8"), "text/javascript; charset=utf-8")
+            for name, path in scripts.items()
+        },
     }
 
 
@@ -42,7 +47,7 @@ def asset_url(name: str) -> str:
 
 @router.get("/static/{name}")
 def read_asset(name: str) -> Response:
-    """The style sheet or the script."""
+    """The style sheet or a script."""
     found = _assets().get(name)
     if found is None:
         raise Problem(404, "not-found", f"there is no static file {name}")

@@ -14,6 +14,7 @@ from activity.client import schemas
 from activity.service.api.dependencies import Analyst, Opened, ThingId, Viewer
 from activity.service.api.incidents import read_evidence, read_incident, read_incidents, review_incident
 from activity.service.database import Camera, Clip, Incident
+from activity.service.pages.player import player_of
 from activity.service.pages.rendering import render
 from activity.service.pages.routing import Form, page_router
 from activity.service.runtime import Service
@@ -120,7 +121,7 @@ def _incident_page(
         clip_name=name,
         clip_deleted=deleted,
         camera_name=camera_name,
-        film=by_name.get("annotated.mp4"),
+        player=player_of(service, incident, files),
         report=by_name.get("report.html"),
         files=files,
         labels=labels,

@@ -70,7 +70,9 @@ def markdown(text: str) -> Markup:
 def environment() -> jinja2.Environment:
     """The templates, with escaping on."""
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("activity.service.pages"),
+        loader=jinja2.ChoiceLoader(  # the timeline is that of the report
+            [jinja2.PackageLoader("activity.service.pages"), jinja2.PackageLoader("activity.report")]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

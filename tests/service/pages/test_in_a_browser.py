@@ -73,6 +73,71 @@ def picture(page: Page, name: str) -> None:
     page.emulate_media(color_scheme="light")
 
 
+def look_at_the_film(page: Page) -> None:
+    """Switch the layers over the original clip, by mouse and by keys, and move along the timeline."""
+    film, layers = page.locator("#player"), page.locator("#layers")
+    assert "/clip.mp4#t=" in str(film.get_attribute("src"))
+    expect(layers).to_have_attribute("data-ready", "yes", timeout=60_000)
+    assert film.evaluate("film => film.error") is None
+    duration_s = film.evaluate("film => film.duration")
+
+    # a click on a row goes there, and the layers follow
+    row = page.locator("#timeline [data-axis]").first
+    box = row.bounding_box()
+    assert box is not None
+    row.click(position={"x": box["width"] * 0.6, "y": 5})
+    assert film.evaluate("film => film.currentTime") == pytest.approx(0.6 * duration_s, abs=0.1)
+    page.wait_for_function(
+        f"Math.abs(document.getElementById('layers').dataset.ms - {600 * duration_s}) < 100"
+    )
+    expect(layers).not_to_have_attribute("data-people", "0")
+
+    def painted() -> int:
+        return int(
+            layers.evaluate(
+                "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
+                ".data.reduce((sum, value, i) => sum + (i % 4 === 3 && value > 0), 0)"
+            )
+        )
+
+    switches = page.locator("[data-layer]")
+    for switch in switches.all():
+        switch.uncheck()
+    assert painted() == 0
+    alone = {}
+    for switch in switches.all():
+        switch.check()
+        alone[str(switch.get_attribute("data-layer"))] = painted()
+        switch.uncheck()
+    assert all(count > 100 for count in alone.values()), alone
+    assert len(set(alone.values())) == 4, alone
+    page.locator("#replay").focus()
+    for key in "sbhi":
+        page.keyboard.press(key)
+    assert all(switch.is_checked() for switch in switches.all())
+    page.keyboard.press("h")
+    assert not page.locator("[data-layer=attention]").is_checked()
+    assert painted() > 0
+
+    # as many pixels of the picture, the layers' size follows
+    wide = layers.evaluate("canvas => canvas.width")
+    page.set_viewport_size({"width": 700, "height": 800})
+    page.wait_for_function(f"document.getElementById('layers').width !== {wide}")
+    assert painted() > 0
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    page.locator("[role=slider]").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert film.evaluate("film => film.currentTime") == pytest.approx(0.5, abs=0.01)
+    start_s = float(page.locator("#stage").get_attribute("data-start") or "nan")
+    page.locator("#replay").click()
+    page.wait_for_function(f"document.getElementById('layers').dataset.ms > {1000 * start_s + 300}")
+    expect(layers).not_to_have_attribute("data-alerts", "0")
+    page.keyboard.press("k")
+    assert film.evaluate("film => film.paused")
+
+
 @pytest.mark.slow
 def test_an_analyst_uploads_a_clip_follows_it_decides_its_incident_and_exports_it(
     served: dict[str, str], page: Page, tmp_path: Path
@@ -97,10 +162,7 @@ def test_an_analyst_uploads_a_clip_follows_it_decides_its_incident_and_exports_i
     picture(page, "incidents")
     page.locator("tbody a").first.click()
     expect(page.locator(".reasons li").first).to_be_visible()
-    film = page.locator("#film")
-    page.wait_for_function("document.getElementById('film').readyState >= 1", timeout=60_000)
-    assert film.evaluate("film => film.duration") > 1
-    assert film.evaluate("film => film.error") is None
+    look_at_the_film(page)
     picture(page, "incident")
 
     note = page.locator("form", has=page.get_by_role("button", name="Confirm")).get_by_label("Note")

@@ -155,7 +155,7 @@ def test_hostile_names_reasons_and_labels_stay_text(browser_of: Open, api: Api) 
     for path in ("/clips", "/incidents", f"/incidents/{incident}"):
         page = browser.page(path)
         assert "&lt;script&gt;alert(1)" in page.html
-        assert [script.get("src", "")[:16] for script in page.all("script")] == ["/static/pages.js"]  # type: ignore[index]
+        assert all(str(script.get("src")).startswith("/static/") for script in page.all("script"))
         assert page.all("img") == []
         assert not any(name.startswith(("on", "style")) for _, own in page.elements for name in own)
 

@@ -1,6 +1,6 @@
 "use strict";
 
-// Uploads with their progress, analyses as they go on, and a film that starts at the incident.
+// Uploads with their progress, and analyses as they go on.
 // Pages come whole from the server; this only moves what would otherwise need a reload.
 
 const MOST_FOLLOWED = 3; // a browser keeps six connections to one host, and pages need some of them
@@ -127,10 +127,3 @@ function watchUploads(form) {
 const upload = document.getElementById("upload");
 if (upload) watchUploads(upload);
 followRows();
-for (const button of document.querySelectorAll("[data-seek]")) {
-  button.addEventListener("click", () => {
-    const film = document.getElementById("film");
-    film.currentTime = Number(button.dataset.seek);
-    film.play();
-  });
-}
