@@ -70,7 +70,13 @@ def serve(
 
     def tell(listening: Listening) -> None:
         if as_json:
-            print_json({"url": listening.url, "admin_key": listening.admin_key})
+            print_json(
+                {
+                    "url": listening.url,
+                    "admin_key": listening.admin_key,
+                    "evidence_key": listening.evidence_key,
+                }
+            )
             sys.stdout.flush()
             return
         if listening.admin_key is not None:
@@ -79,6 +85,11 @@ def serve(
                 highlight=False,
                 soft_wrap=True,
             )
+        stderr.print(
+            f"Evidence is signed with the Ed25519 key {listening.evidence_key}",
+            highlight=False,
+            soft_wrap=True,
+        )
         stderr.print(f"activity serves at [bold]{listening.url}[/]; Ctrl-C stops it", highlight=False)
 
     serve_until_stopped(settings, on_listening=tell)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from activity.report import ModelInfo
 from activity.service.database import Database
+from activity.service.evidence.signing import SigningKey
 from activity.service.metrics import Metrics
 from activity.service.recognition import SegmentRecognizer
 from activity.service.settings import ServiceSettings
@@ -25,6 +26,7 @@ class Service:
         recognizer: Names activities of keypoint sequences; started with the application.
         models: What is known of the networks that analyses use.
         upload_folder: Where uploads lie until they are whole.
+        signing_key: Signs evidence bundles.
         metrics: What Prometheus is told.
     """
 
@@ -34,4 +36,5 @@ class Service:
     recognizer: SegmentRecognizer
     models: Sequence[ModelInfo]
     upload_folder: Path
+    signing_key: SigningKey
     metrics: Metrics = field(default_factory=Metrics)

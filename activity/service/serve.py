@@ -19,6 +19,7 @@ from activity.errors import ConfigurationError
 from activity.service.api import create_app
 from activity.service.background import background_work
 from activity.service.database import Database
+from activity.service.evidence.signing import SigningKey
 from activity.service.metrics import Metrics
 from activity.service.models import describe_models
 from activity.service.pages import ROUTERS as PAGES
@@ -39,10 +40,12 @@ class Listening:
     Attributes:
         url: Where it is.
         admin_key: On the first start, the key of the first admin; it can never be read again.
+        evidence_key: Public key of the signatures of evidence bundles, 64 hexadecimal digits.
     """
 
     url: str
     admin_key: str | None
+    evidence_key: str
 
 
 @contextmanager
@@ -70,6 +73,7 @@ def open_service(settings: ServiceSettings) -> Iterator[tuple[Service, str | Non
             ),
             models=describe_models(settings.analysis),
             upload_folder=state_folder() / "uploads",
+            signing_key=SigningKey.open(settings.signing_key_file),
             metrics=metrics,
         )
         _sweep_uploads(service.upload_folder)
@@ -115,7 +119,8 @@ def serve(
         with background_work(service.database, service.storage, settings):
             if on_listening is not None:
                 host = f"[{http.host}]" if ":" in http.host else http.host
-                on_listening(Listening(f"http://{host}:{listener.getsockname()[1]}", admin_key))
+                address = f"http://{host}:{listener.getsockname()[1]}"
+                on_listening(Listening(address, admin_key, service.signing_key.public_key))
             server.run(sockets=[listener])
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from activity.config import Settings, read_yaml, state_folder
 from activity.service.deliveries.settings import AlertSettings
+from activity.service.evidence.signing import KEY_FILE
 
 MIB: Final = 1024 * 1024
 SETTINGS_FILE: Final = "service.yaml"
@@ -110,6 +111,16 @@ class RetentionSettings(_Section):
     )
 
 
+class EvidenceSettings(_Section):
+    """Evidence that leaves the service."""
+
+    signing_key: Path | None = Field(
+        None,
+        description="PEM file of the Ed25519 key that signs bundles, the same on every machine that serves; null takes "
+        "evidence.key in the state folder, and makes it at the first start.",
+    )
+
+
 class ServiceSettings(_Section):
     """Everything that `activity serve` and `activity worker` can be told."""
 
@@ -125,6 +136,7 @@ class ServiceSettings(_Section):
     queue: QueueSettings = Field(default_factory=QueueSettings)
     batch: BatchSettings = Field(default_factory=BatchSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings, description="Who is told of incidents.")
     analysis: Annotated[Settings, Field(description="The settings of every analysis.")] = Field(
         default_factory=Settings
@@ -139,6 +151,11 @@ class ServiceSettings(_Section):
     def storage_url(self) -> str:
         """Where the files are: `storage`, or a folder in the state folder."""
         return self.storage or str(state_folder() / "files")
+
+    @property
+    def signing_key_file(self) -> Path:
+        """Where the key that signs evidence is: `evidence.signing_key`, or a file in the state folder."""
+        return self.evidence.signing_key or state_folder() / KEY_FILE
 
 
 def load_service_settings(path: Path | None = None) -> ServiceSettings:

@@ -146,6 +146,14 @@ class AuditHead(Answer):
     at: Moment | None
 
 
+class EvidenceKey(Answer):
+    """The key that signs evidence bundles."""
+
+    algorithm: Literal["Ed25519"]
+    public_key: str = Field(description="32 bytes as hexadecimal digits.", examples=["0" * 64])
+    pem: str = Field(description="The same as PEM (SubjectPublicKeyInfo).")
+
+
 class KeyRequest(Request):
     """An API key to be made."""
 

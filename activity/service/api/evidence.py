@@ -1,4 +1,4 @@
-"""`/v1/incidents/{id}/bundle` and `/v1/audit/head`: evidence that leaves the service, and what to note of its log."""
+"""`/v1/incidents/{id}/bundle`: evidence that leaves the service; its public key, and what to note of its log."""
 
 from __future__ import annotations
 
@@ -54,7 +54,12 @@ def read_bundle(incident_id: ThingId, service: Opened, actor: Analyst) -> FileRe
         path = Path(file.name)
     try:
         exported = export_bundle(
-            service.database, service.storage, incident_id, exported_by=actor.name, path=path
+            service.database,
+            service.storage,
+            incident_id,
+            exported_by=actor.name,
+            path=path,
+            key=service.signing_key,
         )
     except BaseException as error:
         path.unlink(missing_ok=True)
@@ -68,6 +73,13 @@ def read_bundle(incident_id: ThingId, service: Opened, actor: Analyst) -> FileRe
         headers={"X-Content-SHA256": exported.sha256, "Cache-Control": "private, no-store"},
         background=BackgroundTask(path.unlink, missing_ok=True),
     )
+
+
+@router.get("/evidence/public-key", summary="The key that signs bundles")
+def read_public_key(service: Opened, _actor: Viewer) -> schemas.EvidenceKey:
+    """Ed25519: noted elsewhere before it is needed, it proves who exported a bundle (`activity verify --public-key`)."""
+    key = service.signing_key
+    return schemas.EvidenceKey(algorithm="Ed25519", public_key=key.public_key, pem=key.public_pem)
 
 
 @router.get("/audit/head", summary="The newest entry of the audit log")

@@ -29,6 +29,7 @@ from activity.service.evidence.manifest import (
     MemberEntry,
     MissingEntry,
 )
+from activity.service.evidence.signing import SigningKey
 from activity.service.storage import Storage
 
 REPORT_FILES: Final = ("report.json", "report.html", "annotated.mp4")
@@ -60,7 +61,13 @@ class _Contents:
 
 
 def export_bundle(
-    database: Database, storage: Storage, incident_id: str, *, exported_by: str, path: Path
+    database: Database,
+    storage: Storage,
+    incident_id: str,
+    *,
+    exported_by: str,
+    path: Path,
+    key: SigningKey | None = None,
 ) -> Exported:
     """Write the bundle of one incident to `path`.
 
@@ -73,6 +80,7 @@ def export_bundle(
         incident_id: The incident.
         exported_by: The actor, for the log.
         path: Written anew.
+        key: Signs the manifest; `None` leaves the bundle unsigned.
 
     Raises:
         OutputError: If there is no such incident, or a stored file is not what it was when it was stored.
@@ -97,7 +105,7 @@ def export_bundle(
         contents.sources.append(Source(AUDIT_LOG, lambda: _reopened(log)))
 
         def make_manifest(members: tuple[MemberEntry, ...]) -> Manifest:
-            return Manifest(
+            manifest = Manifest(
                 generator=f"activity {__version__}",
                 incident=facts,
                 clip=clip,
@@ -107,6 +115,7 @@ def export_bundle(
                 missing=tuple(contents.missing),
                 members=members,
             )
+            return manifest if key is None else key.sign(manifest)
 
         with path.open("wb") as target:
             manifest = write_bundle(target, contents.sources, make_manifest)

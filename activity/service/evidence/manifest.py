@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -57,6 +57,16 @@ class AuditFacts(_Part):
     head: Digest = Field(description="Hash of the last entry.")
 
 
+class ManifestSignature(_Part):
+    """Who vouches for the manifest, and with it for every member that it names."""
+
+    algorithm: Literal["Ed25519"] = "Ed25519"
+    public_key: Digest = Field(description="Of the installation that exported the bundle: 32 bytes.")
+    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")] = Field(
+        description="Over `signed_content` after a line that names the purpose: 64 bytes."
+    )
+
+
 class Manifest(_Part):
     """What the bundle holds. Its members stand in the file in this order, right after the manifest."""
 
@@ -70,6 +80,7 @@ class Manifest(_Part):
     audit: AuditFacts
     missing: tuple[MissingEntry, ...]
     members: Annotated[tuple[MemberEntry, ...], Field(min_length=1, max_length=10_000)]
+    signature: ManifestSignature | None = Field(None, description="Absent where the bundle is not signed.")
     manifest_sha256: Digest = Field("0" * 64, description="SHA-256 of this object without this field.")
 
     @model_validator(mode="after")
@@ -85,12 +96,23 @@ class Manifest(_Part):
 
     def own_hash(self) -> str:
         """SHA-256 of the manifest without the field that holds it."""
-        content = self.model_dump(mode="json", exclude={"manifest_sha256"})
-        return hashlib.sha256(canonical(content)).hexdigest()
+        return hashlib.sha256(canonical(self._content(without="manifest_sha256"))).hexdigest()
+
+    def signed_content(self) -> bytes:
+        """What a signature covers: all but the signature and the hash that covers it too."""
+        content = self._content(without="manifest_sha256")
+        content.pop("signature", None)
+        return canonical(content)
 
     def to_bytes(self) -> bytes:
         """The one way in which this manifest is written."""
-        return canonical(self.model_dump(mode="json")) + b"\n"
+        return canonical(self._content()) + b"\n"
+
+    def _content(self, *, without: str | None = None) -> dict[str, Any]:
+        content = self.model_dump(mode="json", exclude=None if without is None else {without})
+        if content["signature"] is None:  # bundles from before there were signatures keep their hash
+            del content["signature"]
+        return content
 
 
 def canonical(content: Any) -> bytes:

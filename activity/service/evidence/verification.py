@@ -22,8 +22,9 @@ from activity.service.evidence.container import (
     local_header,
 )
 from activity.service.evidence.manifest import AUDIT_LOG, MANIFEST, MAX_BYTES, Manifest
+from activity.service.evidence.signing import is_signed_by
 
-Part = Literal["container", "manifest", "member", "audit", "clip", "expectation"]
+Part = Literal["container", "manifest", "signature", "member", "audit", "clip", "expectation"]
 
 _CHUNK: Final = 1024 * 1024
 _LONGEST_LINE: Final = 1024 * 1024
@@ -35,8 +36,9 @@ class Break:
     """The first thing that does not hold.
 
     Attributes:
-        part: ``container`` for the zip around the members, ``manifest``, ``member``, ``audit`` for a link of the log,
-            ``clip`` where the parts contradict each other on the clip, ``expectation`` for a hash that the caller knew.
+        part: ``container`` for the zip around the members, ``manifest``, ``signature`` where it is none of the key,
+            ``member``, ``audit`` for a link of the log, ``clip`` where the parts contradict each other on the clip,
+            ``expectation`` for a hash or a key that the caller knew.
         name: Which member, entry of the log, or place.
         found: What is wrong with it.
     """
@@ -75,7 +77,11 @@ class _BreakError(Exception):
 
 
 def verify_bundle(
-    path: Path, *, sha256: str | None = None, anchors: Mapping[int, str] | None = None
+    path: Path,
+    *,
+    sha256: str | None = None,
+    anchors: Mapping[int, str] | None = None,
+    public_key: str | None = None,
 ) -> Verification:
     """Check a bundle. Nothing is unpacked, and no more is read than the file holds.
 
@@ -84,6 +90,8 @@ def verify_bundle(
         sha256: Hash of the whole file, from the service's log or from whoever received it first.
         anchors: Sequence number to hash of entries of the audit log that were noted elsewhere; those outside the
             excerpt cannot be checked and count as broken.
+        public_key: 64 hexadecimal digits: the Ed25519 key that must have signed the bundle. Without it a signature is
+            checked against the key in the bundle itself, which proves only that the two belong together.
 
     Raises:
         OutputError: If the file cannot be read at all.
@@ -91,7 +99,7 @@ def verify_bundle(
     try:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            found = _verify(stream, anchors or {})
+            found = _verify(stream, anchors or {}, public_key)
     except OSError as error:
         raise OutputError(f"{path}: cannot be read: {error.strerror}") from error
     found = replace(found, sha256=digest)
@@ -101,11 +109,12 @@ def verify_bundle(
     return found
 
 
-def _verify(stream: BinaryIO, anchors: Mapping[int, str]) -> Verification:
+def _verify(stream: BinaryIO, anchors: Mapping[int, str], public_key: str | None) -> Verification:
     found = Verification("", None, 0, None)
     try:
         manifest = _check_manifest(stream)
         found = replace(found, manifest=manifest)
+        _check_signature(manifest, public_key)
         entries = _check_members(stream, manifest)
         _check_directory(stream, entries)
         offset = next((entry.data_offset for entry in entries if entry.name == AUDIT_LOG), None)
@@ -153,6 +162,28 @@ def _check_manifest(stream: BinaryIO) -> Manifest:
     if head != local_header(Entry(MANIFEST, len(content), zlib.crc32(content), 0)):
         raise _BreakError("container", MANIFEST, "its zip header was changed")
     return manifest
+
+
+def _check_signature(manifest: Manifest, public_key: str | None) -> None:
+    signature = manifest.signature
+    if signature is not None and not is_signed_by(manifest, signature.public_key):
+        raise _BreakError(
+            "signature",
+            MANIFEST,
+            f"its signature is none of the key {signature.public_key} over this manifest",
+        )
+    if public_key is None:
+        return
+    if signature is None:
+        raise _BreakError(
+            "expectation", "signature", f"the bundle is not signed, expected the key {public_key}"
+        )
+    if signature.public_key != public_key.lower():
+        raise _BreakError(
+            "expectation",
+            "signature",
+            f"the bundle is signed by the key {signature.public_key}, expected {public_key}",
+        )
 
 
 def _check_members(stream: BinaryIO, manifest: Manifest) -> list[Entry]:
@@ -269,5 +300,8 @@ def report(path: Path, found: Verification) -> dict[str, object]:
         "audit": None
         if manifest is None
         else {"entries": found.audit_entries, **json.loads(manifest.audit.model_dump_json())},
+        "signed_by": None
+        if manifest is None or manifest.signature is None
+        else manifest.signature.public_key,
         "manifest_sha256": None if manifest is None else manifest.manifest_sha256,
     }

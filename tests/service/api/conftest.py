@@ -16,6 +16,7 @@ from activity.service.api import create_app
 from activity.service.database import Clip, Database, Job, Role, StepOutput
 from activity.service.database.repository.incidents import add_incidents
 from activity.service.database.repository.jobs import add_job, finish_job
+from activity.service.evidence.signing import SigningKey
 from activity.service.models import describe_models
 from activity.service.recognition import SegmentRecognizer
 from activity.service.runtime import Service
@@ -126,6 +127,7 @@ def open_api(tmp_path: Path, recognizer: Recognizer) -> Iterator[Callable[..., A
             storage=open_storage(str(folder / "files")),
             recognizer=SegmentRecognizer(recognizer, chosen.batch, name="recognizer_fighting"),
             models=describe_models(Settings()),
+            signing_key=SigningKey.make(),
             upload_folder=folder / "uploads",
         )
         keys: dict[Role, str] = {}

@@ -44,7 +44,9 @@ def test_a_bundle_comes_over_http_and_proves_itself(api: Any, tmp_path: Path) ->
     path = tmp_path / "b.zip"
     path.write_bytes(answer.content)
     head = api.viewer.get("/v1/audit/head").json()
-    found = verify_bundle(path, sha256=answer.headers["x-content-sha256"])
+    key = api.viewer.get("/v1/evidence/public-key").json()
+    assert (key["algorithm"], key["pem"].splitlines()[0]) == ("Ed25519", "-----BEGIN PUBLIC KEY-----")
+    found = verify_bundle(path, sha256=answer.headers["x-content-sha256"], public_key=str(key["public_key"]))
     assert found.valid, found.broken
     assert found.manifest is not None
     assert head["sequence"] == found.manifest.audit.last_sequence + 1  # the hash of the finished file
