@@ -17,15 +17,16 @@ from activity.alerts import AlertMessage, ClipReference, JsonLinesSink
 from activity.assembly import Networks, load_networks
 from activity.config import Settings
 from activity.errors import OutputError
-from activity.fusion.clip_summary import summarize_clip
+from activity.fusion.clip_summary import ClipVerdict, summarize_clip
 from activity.fusion.findings import Episode, SceneFindings
 from activity.fusion.incidents import check_applicable, raise_alerts
 from activity.observation import Observations, OnProgress, StageClock, no_progress, observe_clip
 from activity.playback import ANNOTATED_VIDEO, draw_clip
+from activity.recognition.clip_model import CLIP_RULE
 from activity.report import ClipAnalysis, FireReading, Part, read_head, write_html, write_json
 from activity.scene import find_aims, find_holders, judge_fire
 from activity.structures import ActivityScore, Track
-from activity.tubelets import TubeletSettings, make_tubelets
+from activity.tubelets import TubeletSettings, make_tubelets, whole_tracks
 from activity.video import sha256_of
 
 __all__ = ["Observations", "OnProgress", "Pipeline", "make_folder"]
@@ -106,6 +107,15 @@ class Pipeline:
         tubelets = [t for track in tracks for t in make_tubelets(track, self._tubelet_settings)]
         return self._networks.recognizer.recognize(tubelets, attention=self._settings.recognition.attention)
 
+    def judge(self, tracks: Sequence[Track]) -> ClipVerdict | None:
+        """What the recogniser's model of whole clips says; `None` where it has none, or nobody was followed."""
+        model = self._networks.recognizer.clip_model
+        if model is None:
+            return None
+        settings = TubeletSettings.from_mapping(model.track_settings)
+        probabilities = model.probabilities(whole_tracks(tracks, settings, window_s=model.window_s))
+        return None if probabilities is None else ClipVerdict(probabilities, CLIP_RULE)
+
     def conclude(
         self, seen: Observations, activities: Sequence[ActivityScore], *, sha256: str
     ) -> ClipAnalysis:
@@ -140,7 +150,7 @@ class Pipeline:
             damage=seen.damage,
             tracks=seen.tracks,
             activities=activities,
-            summary=summarize_clip(activities),
+            summary=summarize_clip(activities, verdict=self.judge(seen.tracks)),
             detections=seen.weapons,
             holders=weapons.links,
             fire=readings,

@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from activity.config import Settings, VideoSettings
 from activity.errors import CheckpointError, OutputError, VideoError
 from activity.pipeline import Pipeline
+from activity.recognition.clip_model import CLIP_RULE
 from activity.report import ClipAnalysis, write_json
 from activity.video import VideoReader, VideoWriter
 
@@ -55,6 +56,8 @@ def test_the_demo_clip_gives_people_activities_and_all_three_files(
     assert len(analysis.tracks) >= 3
     assert analysis.activities
     assert analysis.summary.label in analysis.classes
+    assert analysis.summary.rule == CLIP_RULE  # the embedded recogniser judges clips as a whole
+    assert set(analysis.summary.track_ids) <= {track.track_id for track in analysis.tracks}
     pipeline.write(analysis, tmp_path / "demo", alerts_file=tmp_path / "alerts.jsonl")
     report = json.loads((tmp_path / "demo" / "report.json").read_text())
     assert report["clip"]["sha256"] == analysis.sha256
@@ -93,7 +96,9 @@ def people_staged_at(track_ids: list[int], analysis: ClipAnalysis, time_s: float
         if track.track_id in track_ids:
             box = track.boxes[np.abs(track.times_s - time_s).argmin()]
             middle = (box[:2] + box[2:]) / 2
-            away = [np.hypot(*(np.array(a["bbox"][:2]) + np.array(a["bbox"][2:]) / 2 - middle)) for a in staged]
+            away = [
+                np.hypot(*(np.array(a["bbox"][:2]) + np.array(a["bbox"][2:]) / 2 - middle)) for a in staged
+            ]
             found.append(int(staged[int(np.argmin(away))]["track_id"]))
     return tuple(sorted(found))
 

@@ -31,7 +31,7 @@ RunDirectory = Annotated[
 
 class _RecognizerKind(BaseModel):
     model_config = ConfigDict(extra="allow")
-    kind: Literal["recognizer", "benchmark"] = "recognizer"
+    kind: Literal["recognizer", "clip_model", "benchmark"] = "recognizer"
 
 
 class _Kind(BaseModel):
@@ -52,14 +52,12 @@ def pose(config: Config, run: RunDirectory = None) -> None:
             from activity.training.heatmaps import trainer  # noqa: PLC0415  (keeps --help fast)
             from activity.training.heatmaps.config import TopDownConfig  # noqa: PLC0415
 
-            checkpoint = trainer.train(
-                read_yaml(config, TopDownConfig), run_directory=_directory(run, config)
-            )
+            checkpoint = trainer.train(read_yaml(config, TopDownConfig), run_directory=_folder(run, config))
         case "openpifpaf":
             from activity.training.openpifpaf import trainer as field_trainer  # noqa: PLC0415
 
             checkpoint = field_trainer.train(
-                read_yaml(config, field_trainer.OpenPifPafConfig), run_directory=_directory(run, config)
+                read_yaml(config, field_trainer.OpenPifPafConfig), run_directory=_folder(run, config)
             )
     _report(checkpoint)
 
@@ -74,7 +72,7 @@ def detector(config: Config, run: RunDirectory = None) -> None:
     """
     from activity.training.detector import trainer  # noqa: PLC0415
 
-    _report(trainer.train(read_yaml(config, trainer.DetectorConfig), run_directory=_directory(run, config)))
+    _report(trainer.train(read_yaml(config, trainer.DetectorConfig), run_directory=_folder(run, config)))
 
 
 @app.command()
@@ -88,16 +86,21 @@ def fire(config: Config, run: RunDirectory = None) -> None:
     from activity.training.fire import trainer  # noqa: PLC0415
     from activity.training.fire.config import FireConfig  # noqa: PLC0415
 
-    _report(trainer.train(read_yaml(config, FireConfig), run_directory=_directory(run, config)))
+    _report(trainer.train(read_yaml(config, FireConfig), run_directory=_folder(run, config)))
 
 
 @app.command()
 def recognizer(config: Config, run: RunDirectory = None) -> None:
-    """Train a recogniser on trajectories (kind: recognizer), or measure a recipe on SBU or NW-UCLA (kind: benchmark).
+    """Train a recogniser on trajectories, or measure a recipe on recorded actions; the config's kind says which.
+
+    kind: recognizer trains a network, clip_model gives a trained one a linear model of whole clips, and benchmark
+    measures on SBU or NW-UCLA.
 
     Examples:
 
     activity train recognizer --config configs/recognizer_fighting.yaml
+
+    activity train recognizer --config configs/clip_model_fighting.yaml
 
     activity train recognizer --config configs/benchmark_sbu.yaml
     """
@@ -107,6 +110,11 @@ def recognizer(config: Config, run: RunDirectory = None) -> None:
             from activity.training.recognizer.config import RecognizerConfig  # noqa: PLC0415
 
             _report(trainer.train(read_yaml(config, RecognizerConfig), run_directory=_directory(run, config)))
+        case "clip_model":
+            from activity.training.recognizer import clip_model  # noqa: PLC0415
+            from activity.training.recognizer.clip_model_config import ClipModelConfig  # noqa: PLC0415
+
+            _report(clip_model.train_clip_model(read_yaml(config, ClipModelConfig)))
         case "benchmark":
             from activity.training.recognizer.benchmark import run_benchmark  # noqa: PLC0415
             from activity.training.recognizer.benchmark_config import BenchmarkConfig  # noqa: PLC0415
@@ -128,8 +136,16 @@ def _say_epoch(name: str, done: int, epochs: int, loss: float) -> None:
         stderr.print(f"{name}: {epochs} epochs, loss {loss:.3f}", highlight=False)
 
 
-def _directory(run: Path | None, config: Path) -> Path:
+def _folder(run: Path | None, config: Path) -> Path:
+    """Folder of a run, named to the user; a run that goes on compares its settings itself."""
     directory = run or Path("runs") / config.stem
+    stderr.print(f"run folder {directory}; watch it with: tensorboard --logdir {directory}", highlight=False)
+    return directory
+
+
+def _directory(run: Path | None, config: Path) -> Path:
+    """Folder of a run without a state, which holds a copy of its settings; other settings are refused."""
+    directory = _folder(run, config)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         state = directory / "config.yaml"
@@ -143,7 +159,6 @@ def _directory(run: Path | None, config: Path) -> Path:
         raise ConfigurationError(
             f"{directory}: cannot hold the run: {error.strerror}; name another with --run"
         ) from error
-    stderr.print(f"run folder {directory}; watch it with: tensorboard --logdir {directory}", highlight=False)
     return directory
 
 

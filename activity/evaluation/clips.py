@@ -47,12 +47,14 @@ class ClipAnswer:
         probabilities: By class; empty where nobody could be judged.
         alarms: Classes for which a rule raised an alert.
         failure: Why the clip could not be analysed, or `None`.
+        rule: How the pipeline came to `probabilities`.
     """
 
     clip: LabelledClip
     probabilities: Mapping[str, float]
     alarms: frozenset[str]
     failure: str | None = None
+    rule: str = RULE
 
 
 def find_clips(
@@ -158,7 +160,7 @@ def analyze_clips(
         else:
             report = read_head(directory / "report.json")
             alarms = frozenset(alert.label for alert in report.alerts)
-            answers.append(ClipAnswer(clip, report.summary.probabilities, alarms))
+            answers.append(ClipAnswer(clip, report.summary.probabilities, alarms, rule=report.summary.rule))
         progress(number, len(clips))
     return answers
 
@@ -204,7 +206,7 @@ def measure_clips(answers: Sequence[ClipAnswer], classes: Sequence[str], *, seed
     return {
         **measure_answers(rows, truth, classes, groups=groups, seed=seed),
         "classes": list(classes),
-        "clip_rule": RULE,
+        "clip_rule": next((answer.rule for answer in answers if answer.probabilities), RULE),
         "alarms": alarms,
         "unjudged": sum(not answer.probabilities and answer.failure is None for answer in answers),
         "failed": {str(answer.clip.path): answer.failure for answer in answers if answer.failure is not None},

@@ -8,7 +8,7 @@ sources that they were cut from): segments of one video are no independent witne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,10 +19,11 @@ from activity.datasets.clip_sources import read_clip_sources
 from activity.datasets.hr_crime import HR_CRIME_FRAME_RATE_HZ, TrajectoryDataset, read_hr_crime
 from activity.errors import DatasetError
 from activity.evaluation.calibration import expected_calibration_error, fit_temperature
-from activity.fusion.clip_summary import BACKGROUND, RULE, summarize_clip
+from activity.fusion.clip_summary import BACKGROUND, RULE, ClipVerdict, summarize_clip
+from activity.recognition.clip_model import CLIP_RULE, ClipModel
 from activity.recognition.recognizer import Recognizer
-from activity.structures import ActivityScore, Tubelet
-from activity.tubelets import TubeletSettings, make_tubelets
+from activity.structures import ActivityScore, Track, Tubelet
+from activity.tubelets import TubeletSettings, make_tubelets, whole_tracks
 
 BOOTSTRAP_SAMPLES: Final = 2000
 
@@ -36,12 +37,15 @@ class LabelledVideo:
         category: Its class.
         group: What it must not be split from: its source, or the video itself.
         people: The tubelets of each person; a person without a usable segment has an empty tuple.
+        windows: The people's whole tracks as tubelets, in windows of time, for a model of whole clips; empty where
+            none asks.
     """
 
     video: str
     category: str
     group: str
     people: tuple[tuple[Tubelet, ...], ...]
+    windows: tuple[tuple[Tubelet, ...], ...] = ()
 
     @property
     def tubelets(self) -> list[Tubelet]:
@@ -55,10 +59,12 @@ class Prediction(NamedTuple):
     Attributes:
         video: The video.
         scores: One score a segment, people in the order of the video.
+        verdict: What a model of whole clips says; `None` where there is none, or nobody was followed.
     """
 
     video: LabelledVideo
     scores: tuple[tuple[ActivityScore, ...], ...]
+    verdict: ClipVerdict | None = None
 
 
 def cut_videos(
@@ -67,6 +73,7 @@ def cut_videos(
     *,
     groups: Mapping[str, str] | None = None,
     categories: Mapping[str, str] | None = None,
+    clip_settings: tuple[TubeletSettings, float] | None = None,
 ) -> list[LabelledVideo]:
     """Cut every video of a data set into tubelets.
 
@@ -75,6 +82,8 @@ def cut_videos(
         settings: Those of the recogniser.
         groups: Video to source; `None` lets every video be its own group.
         categories: Class of videos without a folder, see `TrajectoryDataset.unlabelled_videos`.
+        clip_settings: The track settings and the longest window in seconds of the recogniser's model of whole clips,
+            where it has one.
 
     Returns:
         Every labelled video in order of name, videos without people among them.
@@ -83,13 +92,25 @@ def cut_videos(
         DatasetError: If `groups` lacks a video.
     """
     people: dict[str, list[tuple[Tubelet, ...]]] = {}
+    tracks: dict[str, list[Track]] = {}
     for trajectory in dataset.trajectories:
+        # the files' own ids need not differ, those of a clip's people must
+        followed = tracks.setdefault(trajectory.video, [])
+        followed.append(replace(trajectory.track, track_id=len(followed) + 1))
         people.setdefault(trajectory.video, []).append(tuple(make_tubelets(trajectory.track, settings)))
     labels = {**(categories or {}), **dataset.videos}
     if groups is not None and (lost := sorted(set(labels) - set(groups))):
         raise DatasetError(f"{dataset.root}: no source is known of {len(lost)} videos: {', '.join(lost[:5])}")
     return [
-        LabelledVideo(video, labels[video], groups[video] if groups else video, tuple(people.get(video, ())))
+        LabelledVideo(
+            video,
+            labels[video],
+            groups[video] if groups else video,
+            tuple(people.get(video, ())),
+            ()
+            if clip_settings is None
+            else whole_tracks(tracks.get(video, ()), clip_settings[0], window_s=clip_settings[1]),
+        )
         for video in sorted(labels)
     ]
 
@@ -98,16 +119,26 @@ def predict(recognizer: Recognizer, videos: Sequence[LabelledVideo]) -> list[Pre
     """Recognise every segment of every video, all in common batches."""
     scores = iter(recognizer.recognize([tubelet for video in videos for tubelet in video.tubelets]))
     return [
-        Prediction(video, tuple(tuple(next(scores) for _ in person) for person in video.people))
+        Prediction(
+            video,
+            tuple(tuple(next(scores) for _ in person) for person in video.people),
+            judge(recognizer.clip_model, video),
+        )
         for video in videos
     ]
+
+
+def judge(model: ClipModel | None, video: LabelledVideo) -> ClipVerdict | None:
+    """What a model of whole clips says of a video that was cut for it."""
+    probabilities = None if model is None else model.probabilities(video.windows)
+    return None if probabilities is None else ClipVerdict(probabilities, CLIP_RULE)
 
 
 def measure(predictions: Sequence[Prediction], classes: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
     """Figures of all three levels.
 
     A segment's answer is its most probable class; a person's, the most probable in the mean over the person's
-    segments; a clip's, `summarize_clip`. A clip without a usable segment counts as what the pipeline does with
+    segments; a clip's, `summarize_clip`, with the verdict where there is one. A clip without a usable segment counts as what the pipeline does with
     it: no alarm, hence the background class where the recogniser has one, else a wrong answer.
 
     Args:
@@ -134,15 +165,16 @@ def measure(predictions: Sequence[Prediction], classes: Sequence[str], *, seed: 
     segments: list[tuple[str, int, int]] = []
     tracks: list[tuple[str, int, int]] = []
     clips: list[tuple[str, int, int]] = []
-    without = 0
-    for video, people in predictions:
+    without, rules = 0, set[str]()
+    for video, people, verdict in predictions:
         truth = index[video.category]
         for person in people:
             if person:
                 segments += [(video.group, truth, int(score.probabilities.argmax())) for score in person]
                 mean = np.mean([score.probabilities for score in person], axis=0)
                 tracks.append((video.group, truth, int(mean.argmax())))
-        summary = summarize_clip([score for person in people for score in person])
+        summary = summarize_clip([score for person in people for score in person], verdict=verdict)
+        rules.add(summary.rule)
         without += summary.label is None
         clips.append((video.group, truth, nothing if summary.label is None else index[summary.label]))
     return {
@@ -152,7 +184,7 @@ def measure(predictions: Sequence[Prediction], classes: Sequence[str], *, seed: 
         "confusion": confusion_matrix(clips, len(classes))[:, : len(classes)].tolist(),
         "classes": list(classes),
         "without_tracks": without,
-        "clip_rule": RULE,
+        "clip_rule": CLIP_RULE if CLIP_RULE in rules else RULE,
     }
 
 
@@ -179,7 +211,8 @@ def evaluate_recognizer(
     Returns:
         What `measure` returns, with `seen_in_training` (how many of the videos the checkpoint was trained on:
         where it is not 0, the figures flatter), `cross_validation` (recorded when the checkpoint was made, on
-        videos that each fold had not seen), `unlabelled_videos`, and `reading`, what was damaged or left out.
+        videos that each fold had not seen), `clip_model` (the same of the model of whole clips; null where the
+        checkpoint has none), `unlabelled_videos`, and `reading`, what was damaged or left out.
 
     Raises:
         DatasetError: If the trajectories cannot be read, or have categories that the recogniser does not know.
@@ -192,12 +225,24 @@ def evaluate_recognizer(
     if sources is not None:
         table = read_clip_sources(sources)
         groups, categories = table.sources, table.categories_of(dataset)
-    videos = cut_videos(dataset, settings, groups=groups, categories=categories)
-    seen = set(recognizer.training.get("videos", ()))
+    model = recognizer.clip_model
+    videos = cut_videos(
+        dataset,
+        settings,
+        groups=groups,
+        categories=categories,
+        clip_settings=None
+        if model is None
+        else (TubeletSettings.from_mapping(model.track_settings), model.window_s),
+    )
+    seen = {*recognizer.training.get("videos", ()), *(model.training.get("videos", ()) if model else ())}
     return {
         **measure(predict(recognizer, videos), recognizer.classes, seed=seed),
         "seen_in_training": sum(video.video in seen for video in videos),
         "cross_validation": recognizer.training.get("cross_validation"),
+        "clip_model": None
+        if model is None
+        else {key: model.training.get(key) for key in ("protocol", "cross_validation", "held_out")},
         "held_out": recognizer.training.get("held_out"),
         "unlabelled_videos": len(set(dataset.unlabelled_videos) - {video.video for video in videos}),
         "reading": dataset.report.to_json(),

@@ -6,7 +6,8 @@ the people who stand out most, not all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -27,8 +28,26 @@ RULE: Final = (
 )
 
 
-def summarize_clip(activities: Iterable[ActivityScore]) -> ClipSummary:
+@dataclass(frozen=True, slots=True)
+class ClipVerdict:
+    """What a model says that was asked about the whole clip, not about its people.
+
+    Attributes:
+        probabilities: Class name to probability, in the recogniser's order.
+        rule: How the model came to it, in a sentence.
+    """
+
+    probabilities: Mapping[str, float]
+    rule: str
+
+
+def summarize_clip(activities: Iterable[ActivityScore], *, verdict: ClipVerdict | None = None) -> ClipSummary:
     """Apply `RULE` to all segments of a clip, in any order.
+
+    Args:
+        activities: Of all people.
+        verdict: Counts instead of the people's probabilities, where a model judged the clip; the people who are named
+            are still those who stand out most.
 
     Raises:
         StructureError: If the scores come from recognisers with different classes.
@@ -36,6 +55,8 @@ def summarize_clip(activities: Iterable[ActivityScore]) -> ClipSummary:
     by_track: dict[int, list[ActivityScore]] = {}
     for activity in activities:
         by_track.setdefault(activity.track_id, []).append(activity)
+    if not by_track and verdict is not None:
+        return _as_summary(verdict.probabilities, verdict.rule, ())
     if not by_track:
         return ClipSummary(
             None, None, {}, RULE, reason="nobody was followed for long enough to judge an activity"
@@ -55,12 +76,15 @@ def summarize_clip(activities: Iterable[ActivityScore]) -> ClipSummary:
         return float(mean.max() if background is None else 1 - mean[background])
 
     leading = sorted(people, key=lambda track_id: (-salience(track_id), track_id))[:LEADING_PEOPLE]
+    if verdict is not None:
+        return _as_summary(verdict.probabilities, verdict.rule, leading)
     pooled = np.stack([people[track_id] for track_id in leading]).mean(axis=0)
-    best = int(pooled.argmax())
+    return _as_summary(dict(zip(classes, pooled.tolist(), strict=True)), RULE, leading)
+
+
+def _as_summary(probabilities: Mapping[str, float], rule: str, track_ids: Sequence[int]) -> ClipSummary:
+    capped = {name: float(min(value, 1.0)) for name, value in probabilities.items()}
+    best = max(capped, key=lambda name: capped[name])
     return ClipSummary(
-        label=classes[best],
-        score=float(min(pooled[best], 1.0)),
-        probabilities={name: float(min(value, 1.0)) for name, value in zip(classes, pooled, strict=True)},
-        rule=RULE,
-        track_ids=tuple(leading),
+        label=best, score=capped[best], probabilities=capped, rule=rule, track_ids=tuple(track_ids)
     )

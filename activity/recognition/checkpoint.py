@@ -2,8 +2,9 @@
 
 The header's metadata holds one JSON object under ``activity.recognizer``: `format_version`, `architecture`,
 `network` (its configuration), `classes`, `skeleton` (joint names in order), `tubelets` (the settings that cut the
-training segments) and `training` (provenance). Nothing is guessed from the weights, and a file whose parts
-contradict each other is refused.
+training segments) and `training` (provenance). A file may hold a model of whole clips beside the network: then
+`clip_model` has `tracks` (how they are resampled), `window_s` and `training`, and three tensors bear its name. Nothing is
+guessed from the weights, and a file whose parts contradict each other is refused.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ from torch import Tensor, nn
 
 from activity.errors import CheckpointError, ConfigurationError, OutputError
 from activity.recognition.architectures import NetworkConfig, architecture_of, build_network, network_config
+from activity.recognition.clip_model import ClipModel
 from activity.structures import COCO_KEYPOINT_NAMES
 
 METADATA_KEY: Final = "activity.recognizer"
 FORMAT_VERSION: Final = 1
+_CLIP_MODEL: Final = "clip_model"
+_CLIP_TENSORS: Final = ("quantiles", "weights", "bias")
 _REQUIRED: Final[Mapping[str, type]] = {
     "format_version": int,
     "architecture": str,
@@ -49,6 +53,7 @@ class RecognizerCheckpoint:
         classes: The C class names, in the order of the logits.
         tubelet_settings: How the training segments were cut, as plain values.
         training: Where the weights come from: data, commit, seed, command, figures.
+        clip_model: What judges whole clips; `None` where the file has none.
     """
 
     path: Path
@@ -58,6 +63,7 @@ class RecognizerCheckpoint:
     classes: tuple[str, ...]
     tubelet_settings: Mapping[str, Any]
     training: Mapping[str, Any]
+    clip_model: ClipModel | None = None
 
 
 def save_checkpoint(
@@ -68,6 +74,7 @@ def save_checkpoint(
     classes: Sequence[str],
     tubelet_settings: Mapping[str, Any],
     training: Mapping[str, Any],
+    clip_model: ClipModel | None = None,
 ) -> None:
     """Write `path` whole or not at all; a file of that name is replaced.
 
@@ -86,6 +93,18 @@ def save_checkpoint(
         "training": dict(training),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if clip_model is not None:
+        if clip_model.classes != tuple(classes):
+            raise CheckpointError(
+                f"{path}: the model of clips knows {list(clip_model.classes)}, the network {list(classes)}"
+            )
+        header[_CLIP_MODEL] = {
+            "tracks": dict(clip_model.track_settings),
+            "window_s": clip_model.window_s,
+            "training": dict(clip_model.training),
+        }
+        for name in _CLIP_TENSORS:
+            tensors[f"{_CLIP_MODEL}.{name}"] = torch.from_numpy(getattr(clip_model, name)).contiguous()
     content = save(tensors, metadata={METADATA_KEY: json.dumps(header, allow_nan=False)})
     partial = path.with_name(path.name + ".partial")
     try:
@@ -121,6 +140,7 @@ def load_checkpoint(path: Path) -> RecognizerCheckpoint:
             f"{path}: its tubelets have {header['tubelets'].get('frames')} frames, its network reads {config.frames}; "
             "the file contradicts itself: train it again or take an intact copy"
         )
+    clip_model = _clip_model(path, header, classes, tensors)
     network = build_network(config)
     _load_weights(path, network, tensors)
     return RecognizerCheckpoint(
@@ -131,6 +151,7 @@ def load_checkpoint(path: Path) -> RecognizerCheckpoint:
         classes=classes,
         tubelet_settings=header["tubelets"],
         training=header["training"],
+        clip_model=clip_model,
     )
 
 
@@ -182,6 +203,42 @@ def _check_classes(path: Path, classes: Sequence[str], config: NetworkConfig) ->
         )
     if len(set(classes)) != len(classes) or not all(isinstance(name, str) and name for name in classes):
         raise CheckpointError(f"{path}: expected distinct class names, got {list(classes)}")
+
+
+def _clip_model(
+    path: Path, header: Mapping[str, Any], classes: tuple[str, ...], tensors: dict[str, Tensor]
+) -> ClipModel | None:
+    """Take the model of whole clips, and its tensors, out of what was read."""
+    if _CLIP_MODEL not in header:
+        return None
+    described = header[_CLIP_MODEL]
+    parts = [tensors.pop(f"{_CLIP_MODEL}.{name}", None) for name in _CLIP_TENSORS]
+    quantiles, weights, bias = (None if part is None else part.double().numpy() for part in parts)
+    if (
+        not isinstance(described, dict)
+        or not isinstance(described.get("tracks"), dict)
+        or not isinstance(described.get("window_s"), float)
+        or not isinstance(described.get("training"), dict)
+        or quantiles is None
+        or weights is None
+        or bias is None
+    ):
+        raise CheckpointError(
+            f"{path}: its model of whole clips lacks a part of {', '.join(('tracks', 'window_s', 'training', *_CLIP_TENSORS))}; "
+            "take an intact copy or train it again"
+        )
+    try:
+        return ClipModel(
+            classes,
+            track_settings=described["tracks"],
+            window_s=described["window_s"],
+            quantiles=quantiles,
+            weights=weights,
+            bias=bias,
+            training=described["training"],
+        )
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def _load_weights(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:

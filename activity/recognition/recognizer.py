@@ -21,6 +21,7 @@ from activity.networks.onnx import OnnxModel
 from activity.networks.onnx_graph import to_int8
 from activity.recognition.bptubeformer import Attention, BPTubeFormer
 from activity.recognition.checkpoint import RecognizerCheckpoint, load_checkpoint
+from activity.recognition.clip_model import ClipModel
 from activity.recognition.fused import INPUT, OUTPUT, fused_onnx, is_fusible
 from activity.structures import ActivityScore, AttentionMap, Tubelet
 
@@ -72,6 +73,11 @@ class Recognizer:
     def training(self) -> Mapping[str, Any]:
         """Where the weights come from: data, commit, seed, command, figures."""
         return self._checkpoint.training
+
+    @property
+    def clip_model(self) -> ClipModel | None:
+        """What judges a clip as a whole; `None` where the checkpoint leaves that to the people's segments."""
+        return self._checkpoint.clip_model
 
     @property
     def sha256(self) -> str:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
+from activity.errors import ConfigurationError
 from activity.structures import Track, Tubelet
 from activity.tubelets.filling import fill_empty_frames, resample
 from activity.tubelets.grids import to_part_grids
 from activity.tubelets.normalization import normalize_body
 from activity.tubelets.settings import TubeletSettings
+
+LEAST_TRACK_FRAMES: Final = 6
+"""Half a second at 12 frames a second: who was seen for less shows no motion that could be told from noise."""
 
 
 def make_tubelets(track: Track, settings: TubeletSettings) -> list[Tubelet]:
@@ -36,6 +44,90 @@ def make_tubelets(track: Track, settings: TubeletSettings) -> list[Tubelet]:
         for stretch in _stretches(track, settings)
         for tubelet in _body_tubelets(track, stretch, settings)
     ]
+
+
+def whole_track(track: Track, settings: TubeletSettings) -> Tubelet | None:
+    """A whole track as one tubelet of as many frames as it lasts at `frame_rate_hz`.
+
+    Gaps are filled as `make_tubelets` fills them; a frame in which the person stays unseen is empty, and no stretch is
+    left out. One origin and one size serve the whole track.
+
+    Returns:
+        The tubelet; `None` for a track of less than `LEAST_TRACK_FRAMES` frames, or without a joint that was seen.
+
+    Raises:
+        ConfigurationError: If `settings` take a track's frames one by one (``paper``): these have no common rate.
+    """
+    if settings.frame_rate_hz is None:
+        raise ConfigurationError("tubelets: whole tracks need a frame_rate_hz, got normalization 'paper'")
+    keypoints = track.keypoints.astype(np.float64)
+    seen = keypoints[:, :, 2] > settings.keypoint_threshold
+    if not seen.any():
+        return None
+    poses = resample(
+        track.times_s,
+        keypoints[:, :, :2],
+        seen,
+        frame_rate_hz=settings.frame_rate_hz,
+        max_gap_s=settings.max_gap_s,
+    )
+    positions = normalize_body(poses.positions, poses.present)
+    if len(poses.times_s) < LEAST_TRACK_FRAMES or positions is None:
+        return None
+    return Tubelet(
+        track_id=track.track_id,
+        start_s=float(poses.times_s[0]),
+        end_s=float(poses.times_s[-1]),
+        grids=to_part_grids(positions, padding="constant"),
+        observed=float(poses.observed.mean()),
+    )
+
+
+def whole_tracks(
+    tracks: Sequence[Track], settings: TubeletSettings, *, window_s: float
+) -> tuple[tuple[Tubelet, ...], ...]:
+    """The whole tracks of a clip's people; a long clip in equal windows of at most `window_s`, tracks cut at their ends.
+
+    Args:
+        tracks: Of one clip, of any number of people.
+        settings: As for `whole_track`.
+        window_s: Longest window.
+
+    Returns:
+        For each window with people, in order of time, what `whole_track` makes of each of them.
+
+    Raises:
+        ConfigurationError: As `whole_track`.
+    """
+    if not tracks:
+        return ()
+    first_s = min(float(track.times_s[0]) for track in tracks)
+    last_s = max(float(track.times_s[-1]) for track in tracks)
+    count = max(1, math.ceil((last_s - first_s) / window_s - 1e-9))
+    inner_s = first_s + (last_s - first_s) / count * np.arange(1, count)
+    windows: list[list[Tubelet]] = [[] for _ in range(count)]
+    for track in tracks:
+        number_of = np.searchsorted(
+            inner_s, track.times_s, side="right"
+        )  # a frame on an edge begins a window
+        for number in np.unique(number_of).tolist():
+            rows = np.flatnonzero(number_of == number)
+            if (tubelet := whole_track(_rows_of(track, rows), settings)) is not None:
+                windows[number].append(tubelet)
+    return tuple(tuple(window) for window in windows if window)
+
+
+def _rows_of(track: Track, rows: npt.NDArray[np.int64]) -> Track:
+    if len(rows) == len(track.times_s):
+        return track
+    return Track(
+        track_id=track.track_id,
+        frame_indices=track.frame_indices[rows],
+        times_s=track.times_s[rows],
+        keypoints=track.keypoints[rows],
+        boxes=track.boxes[rows],
+        scores=track.scores[rows],
+    )
 
 
 def _stretches(track: Track, settings: TubeletSettings) -> list[npt.NDArray[np.int64]]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity.errors import StructureError
-from activity.fusion.clip_summary import RULE, summarize_clip
+from activity.fusion.clip_summary import RULE, ClipVerdict, summarize_clip
 from activity.structures import ActivityScore
 
 FIGHT = ("Fighting", "Normal")
@@ -36,6 +36,22 @@ def test_the_three_people_who_stand_out_most_speak_for_the_clip() -> None:
     assert summary.probabilities == pytest.approx({"Fighting": 0.6, "Normal": 0.4})
     assert summary.rule == RULE
     assert "the 3 people" in RULE
+    assert summary.reason is None
+
+
+def test_a_verdict_on_the_clip_counts_instead_of_its_people_who_are_still_named() -> None:
+    verdict = ClipVerdict({"Fighting": 0.3, "Normal": 0.7}, "by the tracks")
+    people = [score(1, 0.1, 0.9), score(2, 0.8, 0.2), score(3, 0.9, 0.1), score(4, 0.6, 0.4)]
+    summary = summarize_clip(people, verdict=verdict)
+    assert (summary.label, summary.score) == ("Normal", 0.7)
+    assert summary.probabilities == {"Fighting": 0.3, "Normal": 0.7}
+    assert summary.rule == "by the tracks"
+    assert summary.track_ids == (3, 2, 4)
+
+
+def test_a_verdict_stands_where_nobody_was_followed_for_a_segment() -> None:
+    summary = summarize_clip([], verdict=ClipVerdict({"Fighting": 0.6, "Normal": 0.4}, "by the tracks"))
+    assert (summary.label, summary.score, summary.track_ids) == ("Fighting", 0.6, ())
     assert summary.reason is None
 
 

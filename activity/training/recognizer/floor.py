@@ -13,12 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
 from activity.evaluation.recognition import LabelledVideo, balanced_accuracy
+from activity.recognition.clip_model import pool_people
+from activity.recognition.motion_features import MOTION_FEATURES, motion_features
 from activity.structures import BODY_PARTS, Tubelet
-from activity.training.recognizer.motion_features import MOTION_FEATURES, motion_features
 
 TREES: Final = 300
 _SPEEDS: Final = 2 * len(BODY_PARTS)
-_LEADING: Final = 3
 
 Float = npt.NDArray[np.float64]
 Folds = Sequence[tuple[Sequence[int], Sequence[int]]]
@@ -48,11 +48,8 @@ def pooled_motion(video: LabelledVideo) -> Float:
     Returns:
         [188]; zeros for a clip without a segment.
     """
-    rows = np.array([motion_features(tubelet) for tubelet in video.tubelets]).reshape(-1, MOTION_FEATURES)
-    if not len(rows):
-        return np.zeros(4 * MOTION_FEATURES)
-    leading = np.sort(rows, axis=0)[::-1][:_LEADING]
-    return np.concatenate([rows.mean(axis=0), np.median(rows, axis=0), leading[0], leading.mean(axis=0)])
+    rows = np.array([motion_features(tubelet) for tubelet in video.tubelets])
+    return pool_people(rows.reshape(-1, MOTION_FEATURES))
 
 
 def forest_accuracy(videos: Sequence[LabelledVideo], folds: Folds, *, seed: int) -> float:

@@ -169,7 +169,7 @@ def _keep_answers(path: Path | None, config: RecognizerConfig, answers: Sequence
     if path is None:
         return
     probabilities = [
-        score.probabilities.tolist() for _, people in answers for person in people for score in person
+        score.probabilities.tolist() for answer in answers for person in answer.scores for score in person
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"recipe": _recipe(config), "probabilities": probabilities}

@@ -1,4 +1,4 @@
-"""Hand-made numbers that say how a person moved: what the linear floor reads."""
+"""Hand-made numbers that say how a person moved: what the model of whole clips and the linear floor read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ MOTION_FEATURES: Final = 47
 
 
 def motion_features(tubelet: Tubelet) -> Float:
-    """Speeds, accelerations, posture and extent of one segment, in body sizes and frames.
+    """Speeds, accelerations, posture and extent of one segment or whole track, in body sizes and frames.
+
+    The body size is about one torso length, the unit of ``body`` normalisation; a frame is that of the tubelet.
 
     Of each group of joints the mean, 75 % and 95 % quantile of the speed relative to the body's centre; median and
     90 % quantile of the acceleration of trunk, arms and legs; mean, 90 % quantile and standard deviation of the

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from activity.recognition.motion_features import MOTION_FEATURES, motion_features
 from activity.structures import Tubelet
-from activity.training.recognizer.motion_features import MOTION_FEATURES, motion_features
 from activity.tubelets import to_part_grids
 
 

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from activity.errors import CheckpointError, ConfigurationError, DatasetError
+from activity.evaluation.recognition import evaluate_recognizer
+from activity.recognition.architectures import build_network
+from activity.recognition.bptubeformer import BPTubeFormerConfig
+from activity.recognition.checkpoint import load_checkpoint, save_checkpoint
+from activity.recognition.clip_model import CLIP_FEATURES, CLIP_RULE
+from activity.training.recognizer.clip_model import (
+    Clips,
+    cross_validate_clips,
+    fit_clip_model,
+    train_clip_model,
+)
+from activity.training.recognizer.clip_model_config import ClipModelConfig
+
+CLASSES = ("Fighting", "Normal")
+SOURCES = ("s01", "s02", "s03", "s04", "s05", "s38")  # s38 is held out, the others are not
+
+
+def write_person(path: Path, *, seed: int, shaking: float) -> None:
+    """One second of somebody whose joints shake by so many pixels."""
+    generator = np.random.default_rng(seed)
+    base = generator.uniform(10, 100, size=34)
+    rows = (base + generator.normal(scale=shaking, size=34) for _ in range(30))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "\n".join(",".join([str(frame), *(f"{v:.4f}" for v in row)]) for frame, row in enumerate(rows)) + "\n"
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve clips of six sources: in fights people shake; one more fight in which nobody was followed."""
+    table = ["clip,source"]
+    for number in range(12):
+        category, shaking = (("Fighting", 20.0), ("Normal", 0.5))[number % 2]
+        for person in range(2):
+            write_person(
+                tmp_path / "people" / category / f"v{number}" / f"{person}.csv",
+                seed=10 * number + person,
+                shaking=shaking,
+            )
+        table.append(f"{('fight', 'no_fight')[number % 2]}/v{number}.mp4,{SOURCES[number // 2]}")
+    (tmp_path / "people" / "Fighting" / "empty").mkdir()
+    (tmp_path / "sources.csv").write_text("\n".join([*table, "fight/empty.mp4,s01"]) + "\n")
+    shape = BPTubeFormerConfig(
+        classes=2, kernel=(8, 3, 3), stride=(8, 3, 3), channels=8, part_depth=1, body_depth=1, heads=2
+    )
+    torch.manual_seed(0)
+    save_checkpoint(
+        tmp_path / "r.safetensors",
+        build_network(shape),
+        shape,
+        classes=CLASSES,
+        tubelet_settings={"frames": 24},
+        training={"seed": 7},
+    )
+    (tmp_path / "r.md").write_text(f"# r\n\nSHA-256 `{'0' * 64}`.\n\n## What it cannot do\n\n- Sing.\n")
+    return tmp_path
+
+
+def config(folder: Path, **changes: Any) -> ClipModelConfig:
+    data = {
+        "name": "people",
+        "trajectories": folder / "people",
+        "sources": folder / "sources.csv",
+        "frame_rate_hz": 30.0,
+    }
+    values = {
+        "kind": "clip_model",
+        "checkpoint": folder / "r.safetensors",
+        "data": data,
+        "measured_on": [{**data, "name": "the same again"}],
+        "quantiles": 5,
+        "inverse_penalty": 0.1,
+        "folds": 5,
+        "fold_seeds": [0, 1],
+    }
+    return ClipModelConfig.model_validate({**values, **changes})
+
+
+def test_a_model_that_anybody_could_draw_up_is_learned_and_used(folder: Path) -> None:
+    before = load_checkpoint(folder / "r.safetensors")
+    path = train_clip_model(config(folder))
+    after = load_checkpoint(path)
+    assert after.training == {"seed": 7}
+    for name, weight in before.network.state_dict().items():
+        torch.testing.assert_close(after.network.state_dict()[name], weight, atol=0, rtol=0)
+    assert after.clip_model is not None
+    training = after.clip_model.training
+    assert set(training["cross_validation"]) == {"people", "the same again"}
+    for figures in training["cross_validation"].values():
+        # five fights and five calm clips are told apart; the fight without people counts as Normal
+        assert figures["values"] == pytest.approx([(5 / 6 + 1) / 2] * 2)
+        assert figures["interval"][0] <= figures["mean"] <= figures["interval"][1]
+        assert figures["confusion"] == [[5, 1], [0, 5]]
+        assert figures["n"] == 11
+    assert training["held_out"]["people"]["values"] == [1]
+    assert training["held_out"]["people"]["n"] == 2
+    assert "v10" not in training["videos"]
+    assert len(training["videos"]) == 11
+
+    figures = evaluate_recognizer(folder / "people", path, sources=folder / "sources.csv")
+    assert figures["clip"]["n"] == 13
+    assert figures["confusion"] == [[6, 1], [0, 6]]
+    assert figures["clip_rule"] == CLIP_RULE
+    assert figures["seen_in_training"] == 11
+    assert figures["clip_model"]["cross_validation"] == training["cross_validation"]
+
+
+def test_the_card_gets_one_chapter_and_the_hash_of_the_new_file(folder: Path) -> None:
+    for _ in range(2):
+        path = train_clip_model(config(folder, data_statement="Shaken people.", fold_seeds=[0]))
+    card = (folder / "r.md").read_text()
+    assert card.count("## The clip as a whole") == 1
+    assert "- Sing." in card
+    assert load_checkpoint(path).sha256 in card
+    assert "0" * 64 not in card
+    assert "| people | 11 | 0.917 ± 0.000 |" in card
+    assert "Shaken people." in card
+
+
+def test_no_source_is_on_both_sides_of_a_fold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learned: list[set[str]] = []
+    answered: list[set[str]] = []
+
+    def watch(config: ClipModelConfig, clips: Clips, classes: tuple[str, ...]) -> Any:
+        learned.append(set(clips.sources))
+        return fit_clip_model(config, clips, classes)
+
+    real = cross_validate_clips.__globals__["_answers"]
+
+    def note(model: Any, clips: Clips) -> Any:
+        answered.append(set(clips.sources))
+        return real(model, clips)
+
+    monkeypatch.setitem(cross_validate_clips.__globals__, "fit_clip_model", watch)
+    monkeypatch.setitem(cross_validate_clips.__globals__, "_answers", note)
+    generator = np.random.default_rng(0)
+    sources = tuple(f"s{n // 4}" for n in range(24))
+    clips = Clips(
+        tuple(map(str, range(24))),
+        np.arange(24) % 2,
+        sources,
+        generator.normal(size=(24, CLIP_FEATURES)),
+        np.ones(24, dtype=bool),
+    )
+    cross_validate_clips(config(folder, fold_seeds=[3]), {"people": clips, "other": clips}, CLASSES)
+    assert len(learned) == 5
+    for fold, seen in enumerate(learned):
+        for tested in answered[2 * fold : 2 * fold + 2]:
+            assert tested
+            assert not tested & seen
+            assert tested | seen == set(sources)
+
+
+def test_three_classes_get_three_rows_of_weights(folder: Path) -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    features = generator.normal(size=(30, CLIP_FEATURES)) + 3 * labels[:, None]
+    clips = Clips(
+        tuple(map(str, labels)), labels, tuple(map(str, range(30))), features, np.ones(30, dtype=bool)
+    )
+    model = fit_clip_model(config(folder), clips, ("a", "b", "c"))
+    assert model.weights.shape == (3, CLIP_FEATURES)
+    assert (model.of_features(features).argmax(axis=1) == labels).all()
+    np.testing.assert_allclose(model.of_features(features).sum(axis=1), 1)
+
+
+def test_what_cannot_be_learned_from_is_refused_by_name(folder: Path) -> None:
+    section = {"name": "x", "trajectories": folder / "people", "sources": folder / "sources.csv"}
+    with pytest.raises(ConfigurationError, match=r"data\.x\.sources: name a CSV"):
+        train_clip_model(config(folder, data={**section, "sources": None}))
+    with pytest.raises(DatasetError, match="6 folds need as many sources, got 5"):
+        train_clip_model(config(folder, folds=6))
+    with pytest.raises(DatasetError, match="raise window_s"):
+        train_clip_model(config(folder, window_s=0.6))
+    (folder / "people" / "Normal").rename(folder / "people" / "Calm")
+    with pytest.raises(CheckpointError, match=r"knows Fighting, Normal, .* has Calm"):
+        train_clip_model(config(folder))
+    for changes, words in (
+        ({"tracks": {"frames": 1}}, "tubelets.frames"),
+        ({"measured_on": [section, section]}, "names that differ"),
+    ):
+        with pytest.raises(ValidationError, match=words):
+            config(folder, **changes)
