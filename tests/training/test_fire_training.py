@@ -257,7 +257,7 @@ def test_training_learns_orange_squares_and_goes_on_where_it_was_stopped(
         trainer.train(config(**settings, steps=15), run_directory=tmp_path / "run")
     path = trainer.train(config(**settings, steps=40), run_directory=tmp_path / "run")
     state = torch.load(tmp_path / "run/state.pt", weights_only=True)
-    assert state["steps_done"] == 40
+    assert state["step"] == 40
     figures = json.loads((tmp_path / "run/validation.json").read_text())
     assert figures["count"] == {"fire": 1, "no_fire": 1}
     classifier = FireClassifier(path)

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from activity.datasets.rendered import surveillance_scene
-from activity.errors import CheckpointError
+from activity.errors import CheckpointError, ConfigurationError
 from activity.pose.openpifpaf_network import coco_head_metas, load_checkpoint
 from activity.training.openpifpaf.samples import RenderedFields, cut, mirror, relight
 from activity.training.openpifpaf.trainer import FieldTraining, OpenPifPafConfig, train
@@ -169,7 +169,7 @@ def test_a_run_that_is_given_again_goes_on_where_it_stopped(tmp_path: Path) -> N
     run = tmp_path / "run"
     checkpoint = train(config(tmp_path, steps=2), run_directory=run)
     assert torch.load(run / "state.pt", weights_only=True)["step"] == 2
-    assert list(run.glob("events.out.tfevents.*"))
+    assert list((run / "tensorboard").glob("events.out.tfevents.*"))
     network, description = load_checkpoint(checkpoint)
     assert description == config(tmp_path).description()
     assert not network.training
@@ -180,7 +180,7 @@ def test_a_run_that_is_given_again_goes_on_where_it_stopped(tmp_path: Path) -> N
 def test_a_run_of_another_network_is_not_gone_on_with(tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(config(tmp_path, steps=1), run_directory=run)
-    with pytest.raises(CheckpointError, match="another network"):
+    with pytest.raises(ConfigurationError, match="base_network was 'yolox_nano', is 'shufflenetv2k_small'"):
         train(config(tmp_path, steps=1, base_network="shufflenetv2k_small"), run_directory=run)
 
 

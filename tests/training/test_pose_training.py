@@ -14,7 +14,8 @@ from rich.console import Console
 
 from activity.datasets.coco_keypoints import ImageReference, LabelledPerson
 from activity.datasets.person_crops import PersonCrop, PersonCrops, cut_person, store_person_crops
-from activity.errors import CheckpointError, DatasetError
+from activity.errors import CheckpointError, ConfigurationError, DatasetError
+from activity.pose.heatmap_network import HeatmapNetwork
 from activity.pose.heatmaps import decode_heatmaps
 from activity.training.heatmaps.augmentation import CropAugmentation
 from activity.training.heatmaps.config import CropStage, PoseDataConfig, TopDownConfig
@@ -215,6 +216,62 @@ def test_a_run_trains_resumes_and_exports(store: Path, tmp_path: Path) -> None:
     assert list((run / "tensorboard").iterdir())
 
 
+def test_a_run_of_version_0_1_goes_on(store: Path, tmp_path: Path) -> None:
+    """Its state holds just these five parts."""
+    config = configuration(store, steps=3)
+    network, averaged = HeatmapNetwork(), HeatmapNetwork()
+    named = dict(network.named_parameters())
+    groups = [
+        {
+            "params": [
+                v for n, v in named.items() if n.startswith("backbone.") == of and (v.ndim > 1) == decays
+            ],
+            "lr": 0.5,
+            "peak_lr": 0.5,
+            "weight_decay": 0.5,
+        }
+        for of in (True, False)
+        for decays in (True, False)
+    ]
+    optimizer = torch.optim.AdamW(groups)
+    network(torch.zeros((1, 64, 64, 3), dtype=torch.uint8)).sum().backward()
+    optimizer.step()
+    state = {
+        "network": network.state_dict(),
+        "averaged": averaged.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": 2,
+        "elapsed_s": 120.0,
+    }
+    (tmp_path / "run").mkdir()
+    torch.save(state, tmp_path / "run/state.pt")
+    people = PersonCrops([store / "rendered1"])
+    training = HeatmapTraining(
+        config, run_directory=tmp_path / "run", crops=people, console=Console(quiet=True)
+    )
+    for name, value in training.averaged.state_dict().items():
+        torch.testing.assert_close(value, averaged.state_dict()[name], rtol=0, atol=0)
+    rates = [group["peak_lr"] for group in training._run.optimizer.param_groups]
+    assert rates == [config.backbone_learning_rate] * 2 + [config.learning_rate] * 2
+    training.run()
+    (record,) = [json.loads(line) for line in (tmp_path / "run/measurements.jsonl").read_text().splitlines()]
+    assert record["step"] == 3
+    assert 2 <= record["minutes"] < 3
+
+
+def test_a_run_with_other_data_is_not_gone_on_with(store: Path, tmp_path: Path) -> None:
+    people = PersonCrops([store / "rendered1"])
+    first = HeatmapTraining(
+        configuration(store, steps=1),
+        run_directory=tmp_path / "run",
+        crops=people,
+        console=Console(quiet=True),
+    )
+    first._run.save()
+    with pytest.raises(ConfigurationError, match=r"batch_size was 4, is 2\. Go on with"):
+        train(configuration(store, steps=1, batch_size=2), run_directory=tmp_path / "run")
+
+
 def test_a_state_of_something_else_is_named(store: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
@@ -230,7 +287,6 @@ def test_eight_fixed_crops_are_learnt_by_heart(store: Path, tmp_path: Path) -> N
     training = HeatmapTraining(config, run_directory=tmp_path, crops=crops, console=Console(quiet=True))
     images, joints = training._sampler.draw(8, size=(64, 64))
     training._sampler.draw = lambda count, *, size: (images, joints)  # type: ignore[method-assign]
-    (tmp_path / "tensorboard").mkdir()
     first = training._one_step()
     for _ in range(120):
         last = training._one_step()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import time
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -24,10 +22,22 @@ from activity.training.detector.export import export_detector, state_thresholds
 from activity.training.detector.labels import prepare_labels
 from activity.training.detector.loss import Cells, Objects, cells_of_input, detection_loss
 from activity.training.detector.samples import LABELS, DetectorSample, read_samples
+from activity.training.run_state import TrainingRun, parameter_groups
 
 LOG = logging.getLogger(__name__)
 
+REPORT_EVERY_STEPS: Final = 20
 _FROZEN: Final = ("backbone.stem", "backbone.dark2", "backbone.dark3")
+MAY_CHANGE: Final = (
+    "checkpoint",
+    "labels",
+    "steps",
+    "max_minutes",
+    "calibration_pictures",
+    "threads",
+    "save_every",
+)
+"""Settings that may differ when a run goes on."""
 _COCO_ANCESTORS: Final = {"person": "person", "weapon": "knife"}
 """The COCO class whose output layer each of our classes starts from."""
 
@@ -91,14 +101,11 @@ def train(config: DetectorConfig, *, run_directory: Path) -> Path:
         CheckpointError: If the initial weights are not YOLOX-nano's.
         ConfigurationError: If a share names no collection, or a canvas has an odd size.
     """
-    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  # only while training
-
     for size in config.canvases:
         if size[0] % 32 or size[1] % 32:
             raise ConfigurationError(f"canvases: expected multiples of 32, got {size[0]}x{size[1]}")
     torch.set_num_threads(config.threads)
     cv2.setNumThreads(config.threads)
-    run_directory.mkdir(parents=True, exist_ok=True)
     prepare_labels(
         config.data,
         config.labels,
@@ -108,26 +115,18 @@ def train(config: DetectorConfig, *, run_directory: Path) -> Path:
         threads=config.threads,
     )
     pools = _pools(config)
-    run = _Run(config, run_directory)
+    training = _Training(config, run_directory)
     cells = {size: cells_of_input(*size) for size in config.canvases}
-    with SummaryWriter(str(run_directory)) as curves:
-        while run.progress < 1:
-            raw_losses = run.step(pools, cells)
-            if run.steps_done % 20 == 0:
-                for name, value in raw_losses.items():
-                    curves.add_scalar(f"loss/{name}", value, run.steps_done)
-                LOG.info(
-                    "step %d, %.1f min, progress %.3f: %s",
-                    run.steps_done,
-                    run.minutes,
-                    run.progress,
-                    ", ".join(f"{name} {value:.3f}" for name, value in raw_losses.items()),
-                )
-            if run.steps_done % config.save_every == 0:
+    with training.run as run:
+        while training.progress < 1:
+            losses = training.step(pools, cells)
+            if run.step % REPORT_EVERY_STEPS == 0:
+                run.report(losses, until=f"{config.steps} or {config.max_minutes:g} min")
+            if run.step % config.save_every == 0:
                 run.save()
-    run.save()
+        run.save()
     export_detector(
-        run.averaged,
+        training.averaged,
         config.checkpoint,
         labels=LABELS,
         score_thresholds=dict.fromkeys(LABELS, 0.3),
@@ -161,80 +160,56 @@ def initial_network(weights: Path) -> Yolox:
     return network
 
 
-class _Run:
-    """Weights, optimizer and clock of one training."""
+class _Training:
+    """The steps of one training."""
 
     def __init__(self, config: DetectorConfig, directory: Path) -> None:
         self._config = config
-        self._path = directory / "state.pt"
-        self.network = initial_network(config.initial_weights)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-        self.averaged = initial_network(config.initial_weights).eval().requires_grad_(requires_grad=False)
-        for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(not name.startswith(_FROZEN))
-        self._optimizer = torch.optim.AdamW(_parameter_groups(self.network, config), betas=(0.9, 0.99))
         self._random = np.random.default_rng(config.seed)
-        self.steps_done = 0
-        self._seconds = 0.0
-        if self._path.is_file():
-            self._resume()
-
-    @property
-    def minutes(self) -> float:
-        """Time spent in steps, over all resumptions."""
-        return self._seconds / 60
+        network = initial_network(config.initial_weights)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        self.averaged = initial_network(config.initial_weights).eval().requires_grad_(requires_grad=False)
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(not name.startswith(_FROZEN))
+        groups = parameter_groups(
+            network,
+            backbone="backbone.dark",
+            backbone_rate=config.backbone_rate,
+            rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+        )
+        self.run = TrainingRun(
+            directory,
+            config,
+            network=network,
+            averaged=self.averaged,
+            optimizer=torch.optim.AdamW(groups, betas=(0.9, 0.99)),
+            may_change=MAY_CHANGE,
+            random=self._random,
+        )
 
     @property
     def progress(self) -> float:
         """Share of the schedule that is over: of the steps or of the time, whichever is further."""
-        return max(self.steps_done / self._config.steps, self.minutes / self._config.max_minutes)
+        return max(self.run.step / self._config.steps, self.run.elapsed_s / 60 / self._config.max_minutes)
 
     def step(
         self, pools: dict[str, list[DetectorSample]], cells: dict[tuple[int, int], Cells]
     ) -> dict[str, float]:
         """Draw a batch, learn from it, and return its losses."""
-        started = time.monotonic()
-        size = self._config.canvases[self._random.integers(len(self._config.canvases))]
-        images, objects = draw_batch(pools, self._config, size=size, random=self._random)
-        warm_up = min(1.0, (self.steps_done + 1) / 60)
-        factor = warm_up * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, self.progress))))
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["peak_rate"] * factor
-        losses = detection_loss(self.network(images), objects, cells[size])
-        self._optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 20.0)
-        self._optimizer.step()
-        decay = min(self._config.averaging, (1 + self.steps_done) / (10 + self.steps_done))
-        with torch.no_grad():
-            for mean, value in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-                mean.lerp_(value, 1 - decay)
-        self.steps_done += 1
-        self._seconds += time.monotonic() - started
+        run, config = self.run, self._config
+        with run.clock():
+            size = config.canvases[self._random.integers(len(config.canvases))]
+            images, objects = draw_batch(pools, config, size=size, random=self._random)
+            warm_up = min(1.0, (run.step + 1) / 60)
+            run.set_rate(warm_up * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, self.progress)))))
+            losses = detection_loss(run.network(images), objects, cells[size])
+            run.optimizer.zero_grad(set_to_none=True)
+            losses.total.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(run.network.parameters(), 20.0)
+            run.optimizer.step()
+            run.advance(average_decay=config.averaging)
         return {name: float(value.detach()) for name, value in losses._asdict().items()}
-
-    def save(self) -> None:
-        """Write the state so that an interruption loses at most the steps since."""
-        state = {
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "random": self._random.bit_generator.state,
-            "steps_done": self.steps_done,
-            "seconds": self._seconds,
-        }
-        partial = self._path.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self._path)  # noqa: PTH105  # atomic on every platform
-
-    def _resume(self) -> None:
-        state = torch.load(self._path, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._random.bit_generator.state = state["random"]
-        self.steps_done, self._seconds = state["steps_done"], state["seconds"]
-        LOG.info("resumed at step %d after %.1f min", self.steps_done, self.minutes)
 
 
 def draw_batch(
@@ -272,20 +247,3 @@ def _pools(config: DetectorConfig) -> dict[str, list[DetectorSample]]:
     for name, pool in pools.items():
         LOG.info("%s: %d pictures, %d objects", name, len(pool), sum(len(sample.boxes) for sample in pool))
     return {name: pools[name] for name, share in config.shares.items() if share > 0}
-
-
-def _parameter_groups(network: Yolox, config: DetectorConfig) -> list[dict[str, Any]]:
-    groups = []
-    for is_backbone in (True, False):
-        for is_bias in (True, False):
-            parameters = [
-                parameter
-                for name, parameter in network.named_parameters()
-                if parameter.requires_grad
-                and name.startswith("backbone.dark") == is_backbone
-                and (parameter.ndim == 1) == is_bias
-            ]
-            rate = config.backbone_rate if is_backbone else config.learning_rate
-            decay = 0.0 if is_bias else config.weight_decay
-            groups.append({"params": parameters, "lr": rate, "peak_rate": rate, "weight_decay": decay})
-    return groups

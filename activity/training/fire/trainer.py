@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -33,9 +31,13 @@ from activity.training.fire.pictures import (
     read_rendered,
 )
 from activity.training.fire.validation import validate_fire
+from activity.training.run_state import TrainingRun, parameter_groups
 
 LOG = logging.getLogger(__name__)
 THRESHOLD: Final = 0.5
+REPORT_EVERY_STEPS: Final = 20
+MAY_CHANGE: Final = ("checkpoint", "cache", "steps", "max_minutes", "threads", "save_every")
+"""Settings that may differ when a run goes on."""
 _PEOPLE: Final = 250  # photographs from each folder
 Network = FireActivationNetwork | FireDetectionNet
 
@@ -50,31 +52,23 @@ def train(config: FireConfig, *, run_directory: Path) -> Path:
         CheckpointError: If the initial weights are not YOLOX-nano's.
         ConfigurationError: If a share names no kind of picture, or a canvas does not fit the network.
     """
-    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  # only while training
-
     check_canvases(config)
     torch.set_num_threads(config.threads)
     cv2.setNumThreads(config.threads)
-    run_directory.mkdir(parents=True, exist_ok=True)
     pictures = read_all_pictures(config)
     pools = training_pools(config, pictures)
-    run = _Run(config, run_directory)
-    with SummaryWriter(str(run_directory)) as curves:
-        while run.progress < 1:
-            losses = run.step(pools)
-            if run.steps_done % 20 == 0:
-                for name, value in losses.items():
-                    curves.add_scalar(f"loss/{name}", value, run.steps_done)
-                told = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
-                LOG.info(
-                    "step %d, %.1f min, progress %.3f: %s", run.steps_done, run.minutes, run.progress, told
-                )
-            if run.steps_done % config.save_every == 0:
+    training = _Training(config, run_directory)
+    with training.run as run:
+        while training.progress < 1:
+            losses = training.step(pools)
+            if run.step % REPORT_EVERY_STEPS == 0:
+                run.report(losses, until=f"{config.steps} or {config.max_minutes:g} min")
+            if run.step % config.save_every == 0:
                 run.save()
-    run.save()
-    checkpoint = write_checkpoint(run.averaged, config, pictures)
+        run.save()
+    checkpoint = write_checkpoint(training.averaged, config, pictures)
     figures = validate_fire(checkpoint, pictures, threads=config.threads)
-    LOG.info("held out: %s", figures)
+    training.run.say(f"held out: {figures}")
     (run_directory / "validation.json").write_text(json.dumps(figures, indent=2), encoding="utf-8")
     return checkpoint
 
@@ -150,86 +144,52 @@ def make_network(config: FireConfig) -> Network:
     return network
 
 
-class _Run:
-    """Weights, optimizer and clock of one training."""
+class _Training:
+    """The steps of one training."""
 
     def __init__(self, config: FireConfig, directory: Path) -> None:
         self._config = config
-        self._path = directory / "state.pt"
-        self.network, self.averaged = make_network(config), make_network(config).eval()
-        self._optimizer = _make_optimizer(self.network, config)
         self._random = np.random.default_rng(config.seed)
-        self.steps_done = 0
-        self._seconds = 0.0
-        if self._path.is_file():
-            self._resume()
-
-    @property
-    def minutes(self) -> float:
-        """Time spent in steps, over all resumptions."""
-        return self._seconds / 60
+        network, self.averaged = make_network(config), make_network(config).eval()
+        self.run = TrainingRun(
+            directory,
+            config,
+            network=network,
+            averaged=self.averaged,
+            optimizer=_make_optimizer(network, config),
+            may_change=MAY_CHANGE,
+            random=self._random,
+        )
 
     @property
     def progress(self) -> float:
         """Share of the schedule that is over: of the steps or of the time, whichever is further."""
-        return max(self.steps_done / self._config.steps, self.minutes / self._config.max_minutes)
+        return max(self.run.step / self._config.steps, self.run.elapsed_s / 60 / self._config.max_minutes)
 
     def step(self, pools: Pools) -> dict[str, float]:
         """Draw a batch, learn from it, and return its losses."""
-        started = time.monotonic()
-        config = self._config
-        size = config.canvases[self._random.integers(len(config.canvases))]
-        batch = [draw_picture(pools, config, self._random, size=size) for _ in range(config.batch_size)]
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["peak_rate"] * self._rate()
-        self.network.train()
-        losses = loss_of_batch(self.network, batch)
-        self._optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self._optimizer.step()
-        decay = min(config.averaging, (1 + self.steps_done) / (10 + self.steps_done))
-        with torch.no_grad():
-            for mean, value in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-                mean.lerp_(value, 1 - decay)
-            for kept, seen in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
-                kept.copy_(seen)
-        self.steps_done += 1
-        self._seconds += time.monotonic() - started
+        run, config = self.run, self._config
+        with run.clock():
+            size = config.canvases[self._random.integers(len(config.canvases))]
+            batch = [draw_picture(pools, config, self._random, size=size) for _ in range(config.batch_size)]
+            run.set_rate(self._rate())
+            losses = loss_of_batch(run.network.train(), batch)
+            run.optimizer.zero_grad(set_to_none=True)
+            losses.total.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(run.network.parameters(), 5.0)
+            run.optimizer.step()
+            run.advance(average_decay=config.averaging)
         return {name: float(value.detach()) for name, value in losses._asdict().items()}
 
     def _rate(self) -> float:
         """Share of the peak rate: warm-up and cosine, or the hyperbola that the CSIS classifier's authors took."""
         if self._config.kind == "fire_detection_net":
-            return 1 / (1 + 2e-4 * self.steps_done)
-        warm_up = min(1.0, (self.steps_done + 1) / 50)
+            return 1 / (1 + 2e-4 * self.run.step)
+        warm_up = min(1.0, (self.run.step + 1) / 50)
         return warm_up * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, self.progress))))
 
-    def save(self) -> None:
-        """Write the state so that an interruption loses at most the steps since."""
-        state = {
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "random": self._random.bit_generator.state,
-            "steps_done": self.steps_done,
-            "seconds": self._seconds,
-        }
-        partial = self._path.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self._path)  # noqa: PTH105  # atomic on every platform
 
-    def _resume(self) -> None:
-        state = torch.load(self._path, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._random.bit_generator.state = state["random"]
-        self.steps_done, self._seconds = state["steps_done"], state["seconds"]
-        LOG.info("resumed at step %d after %.1f min", self.steps_done, self.minutes)
-
-
-def loss_of_batch(network: Network, batch: Sequence[TrainingPicture]) -> FireLoss:
+def loss_of_batch(network: torch.nn.Module, batch: Sequence[TrainingPicture]) -> FireLoss:
     """Run a network over training pictures of one size and compare it with their truth."""
     images = np.stack([picture.image for picture in batch]).transpose(0, 3, 1, 2)
     output = network(torch.from_numpy(np.ascontiguousarray(images)).float())
@@ -247,19 +207,13 @@ def loss_of_batch(network: Network, batch: Sequence[TrainingPicture]) -> FireLos
 
 def _make_optimizer(network: Network, config: FireConfig) -> torch.optim.Optimizer:
     if isinstance(network, FireDetectionNet):
-        groups = [{"params": list(network.parameters()), "peak_rate": config.learning_rate}]
+        groups = [{"params": list(network.parameters()), "peak_lr": config.learning_rate}]
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)
-    own: list[dict[str, Any]] = []
-    for is_backbone in (True, False):
-        for is_bias in (True, False):
-            parameters = [
-                parameter
-                for name, parameter in network.named_parameters()
-                if parameter.requires_grad
-                and name.startswith("backbone") == is_backbone
-                and (parameter.ndim == 1) == is_bias
-            ]
-            rate = config.learning_rate / 3 if is_backbone else config.learning_rate
-            decay = 0.0 if is_bias else config.weight_decay
-            own.append({"params": parameters, "peak_rate": rate, "weight_decay": decay})
+    own = parameter_groups(
+        network,
+        backbone="backbone",
+        backbone_rate=config.learning_rate / 3,
+        rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+    )
     return torch.optim.AdamW(own, lr=config.learning_rate, betas=(0.9, 0.99))

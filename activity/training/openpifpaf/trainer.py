@@ -9,9 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
 
 from activity.datasets.coco_keypoints import ImageReference, LabelledPerson
 from activity.datasets.rendered import RenderedScene
@@ -23,12 +21,15 @@ from activity.pose.openpifpaf_network import build_network, load_checkpoint, sav
 from activity.pose.openpifpaf_runtime import openpifpaf
 from activity.training.openpifpaf.config import OpenPifPafConfig
 from activity.training.openpifpaf.samples import HELD_OUT_SEED, RenderedFields, render_numbered_scene
+from activity.training.run_state import TrainingRun
 
 __all__ = ["OpenPifPafConfig", "train"]
 
 BATCH_STATISTICS_MOMENTUM: Final = 0.1
 """Of batch norms while training; OpenPifPaf's 0.01 is for long runs on pre-trained networks."""
 LOG_EVERY_STEPS: Final = 20
+MAY_CHANGE: Final = ("checkpoint", "steps", "evaluate_every_s", "threads", "loader_processes")
+"""Settings that may differ when a run goes on."""
 
 
 def train(config: OpenPifPafConfig, *, run_directory: Path) -> Path:
@@ -66,138 +67,98 @@ class FieldTraining:
     def __init__(self, config: OpenPifPafConfig, *, run_directory: Path) -> None:
         self._config = config
         self._run_directory = run_directory
-        self._console = Console(stderr=True)
-        self._network, self._average = (
-            build_network(config.description()),
-            build_network(config.description()),
-        )
-        _prepare_for_training(config, self._network)
+        network, average = build_network(config.description()), build_network(config.description())
+        _prepare_for_training(config, network)
         if config.initial_checkpoint is not None:
-            _start_from(config.initial_checkpoint, self._network)
-        self._average.load_state_dict(self._network.state_dict())
-        self._average.eval()
-        self._loss = _build_loss(config, self._network.head_metas)
-        self._optimizer = _build_optimizer(config, self._network)
-        self._step, self._best = 0, -1.0
-        self._resume()
+            _start_from(config.initial_checkpoint, network)
+        average.load_state_dict(network.state_dict())
+        average.eval()
+        self._loss = _build_loss(config, network.head_metas)
+        self._metas = network.head_metas
+        self._run = TrainingRun(
+            run_directory,
+            config,
+            network=network,
+            averaged=average,
+            optimizer=_build_optimizer(config, network),
+            may_change=MAY_CHANGE,
+        )
 
     @property
     def network(self) -> torch.nn.Module:
         """The network that is trained; the checkpoint holds its running average."""
-        network: torch.nn.Module = self._network
-        return network
+        return self._run.network
 
     def run(self) -> None:
         """Train to the last step, measuring on the way."""
-        config = self._config
+        config, run = self._config, self._run
         held_out = [
             render_numbered_scene(config, HELD_OUT_SEED + number) for number in range(config.held_out_scenes)
         ]
         samples = RenderedFields(
             config,
-            self._network.head_metas,
+            self._metas,
             folder=self._run_directory / "scenes",
-            first=self._step * config.batch_size,
+            first=run.step * config.batch_size,
             end=config.steps * config.batch_size,
         )
         loader = DataLoader(samples, batch_size=config.batch_size, num_workers=config.loader_processes)
         measured_at = time.monotonic()
-        with SummaryWriter(str(self._run_directory)) as log:
+        with run:
             for batch in loader:
-                losses = self.learn(batch)
-                if self._step % LOG_EVERY_STEPS == 0:
-                    for name, value in losses.items():
-                        log.add_scalar(f"loss/{name}", value, self._step)
-                if self._step == config.steps or time.monotonic() - measured_at >= config.evaluate_every_s:
-                    figures = self._measure(held_out)
-                    for name in ("recall_oks50", "precision_oks50", "mean_oks"):
-                        log.add_scalar(f"held_out/{name}", getattr(figures, name), self._step)
-                    self._keep(figures, losses)
+                with run.clock():
+                    losses = self.learn(batch)
+                if run.step % LOG_EVERY_STEPS == 0:
+                    run.report(losses, until=str(config.steps))
+                if run.step == config.steps or time.monotonic() - measured_at >= config.evaluate_every_s:
+                    self._keep(self._measure(held_out))
                     measured_at = time.monotonic()
 
     def learn(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> dict[str, float]:
         """Take one step; returns the losses by name, sums over an image's cells."""
         images, cif, caf = batch
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["peak"] * _schedule(self._config, self._step)
-        fields = self._network.train()(images.contiguous(memory_format=torch.channels_last))
+        run = self._run
+        run.set_rate(_schedule(self._config, run.step))
+        fields = run.network.train()(images.contiguous(memory_format=torch.channels_last))
         total, parts = self._loss(tuple(_without_log_width(field) for field in fields), (cif, caf))
-        self._optimizer.zero_grad()
+        run.optimizer.zero_grad()
         total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._config.gradient_norm)
-        self._optimizer.step()
-        _follow(self._average, self._network, decay=self._config.average_decay, step=self._step)
-        self._step += 1
+        norm = torch.nn.utils.clip_grad_norm_(run.network.parameters(), self._config.gradient_norm)
+        run.optimizer.step()
+        run.advance(average_decay=self._config.average_decay)
         names = [*self._loss.field_names, "gradient_norm"]
         return {name: float(value.detach()) for name, value in zip(names, [*parts, norm], strict=True)}
 
     def _measure(self, scenes: list[RenderedScene]) -> PoseMetrics:
-        decoder = FieldDecoder(self._average.head_metas, self._config.description().decoder)
+        decoder = FieldDecoder(self._metas, self._config.description().decoder)
         pictures = []
         for scene in scenes:
             batch, placement = prepare_image(scene.image, long_edge_px=max(scene.image.shape))
             with torch.no_grad():
-                cif, caf = self._average(batch)
+                cif, caf = self._run.averaged(batch)
             pictures.append(PosedPicture(_labelled(scene), decoder((cif[0], caf[0]), placement)))
         return measure_poses(pictures)
 
-    def _keep(self, figures: PoseMetrics, losses: dict[str, float]) -> None:
-        """Store the state, and the checkpoint if it is the best so far."""
-        config = self._config
+    def _keep(self, figures: PoseMetrics) -> None:
+        """Store the checkpoint if it is the best so far, and the state."""
+        config, run = self._config, self._run
         recall, precision = figures.recall_oks50, figures.precision_oks50
         score = 2 * recall * precision / max(recall + precision, 1e-9)
-        if score >= self._best:
-            self._best = score
+        if score >= run.best:
+            run.best = score
             notes = {
                 "license": "AGPL-3.0-or-later",
                 "trained_on": "people rendered by activity.datasets.rendered"
                 + ("; backbone from YOLOX-nano (Apache-2.0)" if config.backbone_weights is not None else ""),
                 "training_size": f"{config.image_width_px}x{config.image_height_px} of {config.scene_width_px}x{config.scene_height_px}",
-                "samples": str(self._step * config.batch_size),
+                "samples": str(run.step * config.batch_size),
                 "seed": str(config.seed),
                 "held_out_recall_oks50": f"{recall:.4f}",
                 "held_out_precision_oks50": f"{precision:.4f}",
             }
-            save_checkpoint(config.checkpoint, self._average, config.description(), notes=notes)
-        state = {
-            "network": self._network.state_dict(),
-            "average": self._average.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "step": self._step,
-            "best": self._best,
-        }
-        fresh = self._state_path.with_suffix(".new")
-        torch.save(state, fresh)
-        fresh.replace(self._state_path)
-        self._console.print(
-            f"step {self._step} of {config.steps}: "
-            + ", ".join(f"{name} {value:.1f}" for name, value in losses.items())
-            + f"; held out: recall {recall:.3f}, precision {precision:.3f}, mean OKS {figures.mean_oks:.3f}",
-            highlight=False,
-        )
-
-    @property
-    def _state_path(self) -> Path:
-        return self._run_directory / "state.pt"
-
-    def _resume(self) -> None:
-        """Go on with a run that was broken off, where there is one."""
-        if not self._state_path.exists():
-            return
-        state = torch.load(self._state_path, weights_only=True)
-        peaks = [group["peak"] for group in self._optimizer.param_groups]
-        try:
-            self._network.load_state_dict(state["network"])
-            self._average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise CheckpointError(
-                f"{self._state_path}: is the state of another network than the configuration describes; "
-                "give another run folder"
-            ) from error
-        for group, peak in zip(self._optimizer.param_groups, peaks, strict=True):
-            group["peak"] = peak  # the configuration's, should it have changed
-        self._step, self._best = int(state["step"]), float(state["best"])
+            save_checkpoint(config.checkpoint, run.averaged, config.description(), notes=notes)
+        run.save()
+        run.record({name: getattr(figures, name) for name in ("recall_oks50", "precision_oks50", "mean_oks")})
 
 
 def _labelled(scene: RenderedScene) -> list[LabelledPerson]:
@@ -274,14 +235,14 @@ def _build_optimizer(config: OpenPifPafConfig, network: Any) -> torch.optim.Opti
     """AdamW, with a lower rate for a backbone that is already trained."""
     trained = set(network.base_net.backbone.parameters()) if config.backbone_weights is not None else set()
     fresh = [parameter for parameter in network.parameters() if parameter not in trained]
-    groups = [{"params": fresh, "peak": config.learning_rate}]
+    groups = [{"params": fresh, "peak_lr": config.learning_rate}]
     if trained:
         kept = [
             parameter
             for parameter in network.parameters()
             if parameter in trained and parameter.requires_grad
         ]
-        groups.append({"params": kept, "peak": config.backbone_learning_rate})
+        groups.append({"params": kept, "peak_lr": config.backbone_learning_rate})
     return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=1e-4)
 
 
@@ -289,14 +250,3 @@ def _schedule(config: OpenPifPafConfig, step: int) -> float:
     """Share of the greatest learning rate: a linear rise, then a cosine down to a hundredth."""
     rise = min(1.0, (step + 1) / max(1, config.warmup_steps))
     return rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / config.steps)))
-
-
-@torch.no_grad()
-def _follow(average: torch.nn.Module, network: torch.nn.Module, *, decay: float, step: int) -> None:
-    """Move the averaged weights and batch statistics towards the network's."""
-    decay = min(decay, (1 + step) / (10 + step))
-    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - decay)
-        else:
-            mean.copy_(value)

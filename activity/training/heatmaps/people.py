@@ -1,0 +1,36 @@
+"""The people whom the heat-map network learns from: read from every collection, cut out once, and stored."""
+
+from __future__ import annotations
+
+from activity.datasets.coco_keypoints import LabelledPerson, read_lspet, read_single17, read_teacher_people
+from activity.datasets.person_crops import PersonCrops, cut_people, store_person_crops
+from activity.datasets.rendered_crops import render_people
+from activity.errors import ConfigurationError
+from activity.training.heatmaps.config import PoseDataConfig, TopDownConfig
+
+
+def stored_people(config: TopDownConfig) -> PersonCrops:
+    """Cut out the people of every collection that the configuration names, or open those cut out before."""
+    labelled, rendered = config.cache / "labelled", config.cache / f"rendered{config.data.rendered_frames}"
+    people = _read_people(config.data)
+    if people and not labelled.is_dir():
+        store_person_crops(cut_people(people, masked_origins=("single17",)), labelled)
+    if config.data.rendered_frames and not rendered.is_dir():
+        store_person_crops(render_people(config.data.rendered_frames, seed=config.seed), rendered)
+    parts = [labelled] if people else []
+    return PersonCrops([*parts, rendered] if config.data.rendered_frames else parts)
+
+
+def _read_people(data: PoseDataConfig) -> list[LabelledPerson]:
+    people: list[LabelledPerson] = []
+    if data.people is not None:
+        if data.clips is None or data.weapons is None:
+            raise ConfigurationError("data.people: expected data.clips and data.weapons beside it")
+        people += read_teacher_people(
+            data.people, clips=data.clips, weapons=data.weapons, least_agreement=data.least_agreement
+        )
+    if data.single17 is not None:
+        people += read_single17(data.single17)
+    if data.lspet is not None:
+        people += read_lspet(data.lspet)
+    return people
