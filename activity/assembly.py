@@ -15,6 +15,7 @@ import numpy.typing as npt
 from activity.config import Settings, embedded_checkpoint
 from activity.detection import CheckpointDetector, FireClassifier, ObjectDetector, open_detector
 from activity.detection.magnified import MagnifyingGlass
+from activity.detection.pyramid import ScalePyramid, smaller_sides
 from activity.errors import CheckpointError, ConfigurationError
 from activity.networks.onnx import OnnxModel
 from activity.pose.estimator import PoseEstimator
@@ -71,6 +72,7 @@ class Networks:
         detector: Finds people and weapons.
         estimator: Finds keypoints.
         recognizer: Names activities.
+        pyramid: Looks for weapons in smaller copies of a frame; `None` where the settings do not ask for that.
         closeup: Looks for weapons closely at people; `None` where the settings do not ask for that.
         fire: Looks for fire; `None` where the settings do not ask for that.
         score_floors: For ``weapon`` and ``fire``: the score under which the network reports nothing.
@@ -81,6 +83,7 @@ class Networks:
     detector: ObjectDetector
     estimator: PoseEstimator
     recognizer: Recognizer
+    pyramid: ScalePyramid | None
     closeup: MagnifyingGlass | None
     fire: FireClassifier | None
     score_floors: Mapping[str, float]
@@ -119,8 +122,17 @@ def load_networks(settings: Settings) -> Networks:
         fire, fire_model = load_fire_classifier(settings, threads=threads)
         floors["fire"] = fire.threshold
         models.append(fire_model)
-    closeup = load_closeup(settings, detector, threads=threads)
-    return Networks(detector, estimator, recognizer, closeup, fire, floors, tuple(models), frames_at_once)
+    return Networks(
+        detector=detector,
+        estimator=estimator,
+        recognizer=recognizer,
+        pyramid=load_pyramid(settings, detector, threads=threads),
+        closeup=load_closeup(settings, detector, threads=threads),
+        fire=fire,
+        score_floors=floors,
+        models=tuple(models),
+        frames_at_once=frames_at_once,
+    )
 
 
 def load_detector(settings: Settings, *, threads: int) -> tuple[CheckpointDetector, ModelInfo]:
@@ -150,6 +162,32 @@ def load_detector(settings: Settings, *, threads: int) -> tuple[CheckpointDetect
     return detector, ModelInfo(
         path.stem, "detection", path.name, detector.sha256, _what_it_finds(detector, settings)
     )
+
+
+def load_pyramid(
+    settings: Settings, frame_detector: CheckpointDetector, *, threads: int
+) -> ScalePyramid | None:
+    """Load the detector that `settings` name once more for each smaller size of the frame.
+
+    Args:
+        settings: Which file, and whether there are smaller sizes.
+        frame_detector: The same file, as it looks at whole frames.
+        threads: Threads that one look may use.
+
+    Returns:
+        `None` where the settings ask for no pyramid, the file knows no weapons, or it fixes the size of its input.
+
+    Raises:
+        CheckpointError: As `load_detector`.
+    """
+    sides = smaller_sides(frame_detector)
+    if not settings.detector.weapon_pyramid or WEAPON_LABEL not in frame_detector.labels or not sides:
+        return None
+    smaller = [
+        _open(settings, long_side_px=side, weapon_score=settings.detector.weapon_score, threads=threads)
+        for side in sides
+    ]
+    return ScalePyramid(smaller, label=WEAPON_LABEL)
 
 
 def load_closeup(
@@ -221,7 +259,7 @@ def _what_it_finds(detector: CheckpointDetector, settings: Settings) -> str:
         rows, columns = detector.input_size(1, 1)
         return (
             f"One pass finds {people}. Its input is fixed at {rows}x{columns}, so a close-up of a hand costs as much as "
-            "a whole frame."
+            "a whole frame, and frames are not looked at in smaller sizes."
         )
     return f"One pass finds {people}."
 

@@ -242,6 +242,8 @@ def _look(task: _Task, *, settings: Settings, networks: Networks, clock: StageCl
     weapons = fire = None
     if task.weapon_turn is not None:
         with clock("weapons"):
+            if networks.pyramid is not None:
+                detections = networks.pyramid.complete(image, detections)
             weapons = detections.of(WEAPON_LABEL)
             if networks.closeup is not None:
                 keep = poses.scores >= settings.pose.person_score

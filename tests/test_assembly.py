@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from activity.assembly import load_closeup, load_detector, load_networks
+from activity.assembly import load_closeup, load_detector, load_networks, load_pyramid
 from activity.config import Settings
 from activity.detection import COCO_LABELS, DarknetDetector, YoloDetector, YoloxDetector
 from activity.errors import CheckpointError, ConfigurationError
@@ -77,7 +77,7 @@ def test_person_and_weapon_are_found_in_the_frame_and_close_up(tmp_path: Path, m
     assert 90 <= (closely[0] + closely[2]) / 2 <= 160
     assert model.note == (
         f"One pass finds people and weapons. Its input is fixed at {rows}x{columns}, so a close-up of a hand costs as "
-        "much as a whole frame."
+        "much as a whole frame, and frames are not looked at in smaller sizes."
     )
 
 
@@ -115,12 +115,24 @@ def test_darknet_and_our_own_go_through_a_clip(tmp_path: Path) -> None:
     networks = load_networks(chosen)
     assert isinstance(networks.detector, DarknetDetector)
     assert networks.models[0].note.endswith(
-        "fixed at 64x96, so a close-up of a hand costs as much as a whole frame."
+        "fixed at 64x96, so a close-up of a hand costs as much as a whole frame, and frames are not looked at in "
+        "smaller sizes."
     )
     assert observe_clip(ROOT / "docs/demo/demo.mp4", chosen, networks, most_frames=2).frames_analysed == 2
     own = load_networks(settings(None))
     assert isinstance(own.detector, YoloxDetector)
     assert own.models[0].note == "One pass finds people and weapons."
+
+
+def test_only_a_file_of_free_size_that_knows_weapons_looks_at_smaller_frames(tmp_path: Path) -> None:
+    weights, _ = write_darknet(tmp_path)
+    for chosen, there in (
+        (settings(None), True),
+        (settings(None, weapon_pyramid=False), False),
+        (settings(weights, person_score=0.9), False),
+    ):
+        detector, _ = load_detector(chosen, threads=1)
+        assert (load_pyramid(chosen, detector, threads=1) is not None) is there
 
 
 def test_own_detector_looks_at_squares_of_320_pixels() -> None:

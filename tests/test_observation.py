@@ -14,6 +14,7 @@ import pytest
 
 from activity.assembly import Networks
 from activity.config import Settings
+from activity.detection.pyramid import ScalePyramid
 from activity.errors import CheckpointError, VideoError
 from activity.observation import Observations, StageClock, observe_clip
 from activity.structures import Detections, FireFinding, Poses
@@ -87,17 +88,20 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def networks(frames_at_once: int, *, fails_at: int | None = None) -> tuple[Networks, BrightPatchDetector]:
+def networks(
+    frames_at_once: int, *, fails_at: int | None = None, pyramid: ScalePyramid | None = None
+) -> tuple[Networks, BrightPatchDetector]:
     detector = BrightPatchDetector(fails_at=fails_at)
     return Networks(
-        detector,
-        BoxEstimator(),
-        cast("Any", None),
-        None,
-        cast("Any", MeanFire()),
-        {},
-        (),
-        frames_at_once,
+        detector=detector,
+        estimator=BoxEstimator(),
+        recognizer=cast("Any", None),
+        pyramid=pyramid,
+        closeup=None,
+        fire=cast("Any", MeanFire()),
+        score_floors={},
+        models=(),
+        frames_at_once=frames_at_once,
     ), detector
 
 
@@ -133,6 +137,24 @@ def test_two_and_four_frames_at_once_tell_what_one_does(clip: Path) -> None:
     assert len(told[0]["fire"]) == 8
     assert most_at_once[0] == 1
     assert 2 <= most_at_once[2] <= 4
+
+
+def test_looks_for_weapons_take_what_smaller_copies_of_the_frame_add(clip: Path) -> None:
+    class WholeFrame(BrightPatchDetector):
+        """Takes the whole frame for a weapon."""
+
+        def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
+            self.calls += 1
+            return Detections(
+                np.array([[0, 0, 160, 96]], np.float32), np.array([0.6], np.float32), ("weapon",)
+            )
+
+    smaller = WholeFrame()
+    looking, _ = networks(1, pyramid=ScalePyramid([smaller], label="weapon"))
+    seen = observe_clip(clip, SETTINGS, looking)
+    assert smaller.calls == 14  # as many as there are looks, not as there are frames
+    assert all(found.scores.tolist() == pytest.approx([0.6, 0.5]) for _, _, found in seen.weapons)
+    assert len(seen.tracks) == 1
 
 
 @pytest.mark.parametrize("frames_at_once", [1, 2])

@@ -21,6 +21,9 @@ def detector(
     checkpoint: Annotated[
         Path | None, typer.Option(help="An ONNX detector; the embedded one otherwise.")
     ] = None,
+    pyramid: Annotated[
+        bool, typer.Option(help="Look for weapons in smaller copies of the picture too, as an analysis does.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Average precision by class, and precision, recall and mean IoU at the operating threshold.
@@ -38,6 +41,7 @@ def detector(
             checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT),
             data,
             threads=os.cpu_count() or 1,
+            pyramid=pyramid,
             on_image=advance,
         )
     show_figures(metrics.as_json(), as_json=as_json)

@@ -69,7 +69,14 @@ class DetectorSettings(Section):
         None, description="Least score of a weapon; null takes the checkpoint's."
     )
     weapon_rate_hz: float = Field(
-        3.0, gt=0, le=240, description="Looks for weapons a second, each at the frame and closely at hands."
+        3.0,
+        gt=0,
+        le=240,
+        description="Looks for weapons a second, each at the frame in three sizes and closely at hands.",
+    )
+    weapon_pyramid: bool = Field(
+        True,
+        description="Each look for weapons also looks at smaller copies of the frame, for large weapons.",
     )
     weapon_closeups: int = Field(
         6, ge=0, le=100, description="Hands that are magnified in one look; 0 looks at whole frames only."

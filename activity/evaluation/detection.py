@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 from activity.datasets.yolo_boxes import BoxLabels, read_yolo_boxes
 from activity.detection import ObjectDetector, open_detector
+from activity.detection.pyramid import ScalePyramid, smaller_sides
 from activity.errors import DatasetError
 from activity.evaluation.average_precision import average_precision
 from activity.structures import Detections, box_iou
 
-DATASET_LABELS: Final = ("person", "weapon")
+WEAPON: Final = "weapon"
+DATASET_LABELS: Final = ("person", WEAPON)
 """Classes 0 and 1 of the data sets that `evaluate_detector` reads."""
 LOWEST_SCORE: Final = 0.01
 """Average precision looks at every detection down to this score."""
@@ -109,15 +111,17 @@ def evaluate_detector(
     *,
     threads: int = 1,
     input_size: tuple[int, int] | int | None = None,
+    pyramid: bool = True,
     on_image: Callable[[int, int], None] | None = None,
 ) -> DetectionMetrics:
-    """Run a detector over a folder of labelled images.
+    """Run a detector over a folder of labelled images, as a look for weapons runs it over a frame.
 
     Args:
         checkpoint: A detector of any kind that `open_detector` opens, with the class names person and weapon.
         data: Folder with ``images/`` and ``labels/`` in YOLO's layout, 0 person, 1 weapon.
         threads: Threads that one image may use.
         input_size: As for `open_detector`.
+        pyramid: Whether to look for weapons in smaller copies of the image too, where the file allows that.
         on_image: Called after each image with the number done and the number of all.
 
     Raises:
@@ -126,6 +130,13 @@ def evaluate_detector(
     """
     stated = open_detector(checkpoint, threads=threads, input_size=input_size)
     detector = open_detector(checkpoint, threads=threads, input_size=input_size, score_threshold=LOWEST_SCORE)
+    smaller = ScalePyramid(
+        [
+            open_detector(checkpoint, threads=threads, input_size=side, score_threshold=LOWEST_SCORE)
+            for side in (smaller_sides(detector) if pyramid and WEAPON in detector.labels else ())
+        ],
+        label=WEAPON,
+    )
     # What a detector cannot find is never found: its classes may be others than the data set's.
     thresholds = {label: stated.score_thresholds.get(label, 1.0) for label in DATASET_LABELS}
     entries = read_yolo_boxes(data, class_count=len(DATASET_LABELS))
@@ -135,7 +146,8 @@ def evaluate_detector(
         if image is None:
             raise DatasetError(f"{entry.path}: cannot be read as an image")
         truths.append(_true_objects(entry, *image.shape[:2]))
-        found.append(detect_bgr(detector, image))
+        rgb = np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)
+        found.append(smaller.complete(rgb, detector.detect(rgb)))
         if on_image is not None:
             on_image(index, len(entries))
     return measure_detections(truths, found, labels=DATASET_LABELS, score_thresholds=thresholds)
