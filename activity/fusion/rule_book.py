@@ -32,12 +32,26 @@ class Condition(_Entry):
     posture: Literal["aiming"] | None = Field(None, description="Weak evidence.")
     at_least: float = Field(0.5, gt=0, le=1, description="Least probability or score.")
     weight: float = Field(1.0, gt=0, le=1, description="Share of the remaining doubt that it takes away.")
+    in_reach: bool = Field(
+        False, description="The activity of two people within reach of each other, by the mean of both."
+    )
+    alone_at_least: float | None = Field(
+        None, gt=0, le=1, description="With in_reach: from here on a person with nobody in reach counts too."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         given = [kind for kind in _KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
             raise ValueError(f"expected one of {', '.join(_KINDS)}, got {', '.join(given) or 'none'}")
+        if self.in_reach and self.activity is None:
+            raise ValueError("in_reach speaks of an activity of two people; give an activity")
+        if self.alone_at_least is not None and not self.in_reach:
+            raise ValueError("alone_at_least says what counts where in_reach does not; give in_reach: true")
+        if self.alone_at_least is not None and self.alone_at_least < self.at_least:
+            raise ValueError(
+                f"alone_at_least: {self.alone_at_least:g} asks less of one person than at_least: {self.at_least:g} of two"
+            )
         return self
 
     @property

@@ -11,11 +11,15 @@ import numpy as np
 
 from activity.fusion.cameras import Camera, Points, inside
 from activity.fusion.findings import Box, Episode, SceneFindings
+from activity.fusion.interaction import Interaction, find_interactions
 from activity.fusion.rule_book import Condition, Rule
 from activity.structures import ActivityScore, Evidence, HolderLink, Track
 
 _HELD_SHARE: Final = 0.5
 """Share of a weapon's sightings in which somebody must hold it."""
+
+_PASSING: Final = 3.0
+"""Who is within reach of one of a pair that goes on for so many times longer only passes by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ def find_signals(
     where = _Where(findings, camera, rule.zone)
     threshold = _threshold(condition, camera)
     match condition.kind:
+        case "activity" if condition.in_reach:
+            alone = None if condition.alone_at_least is None else max(threshold, condition.alone_at_least)
+            return _interactions(
+                condition.activity or "", (threshold, alone), findings, rule.merge_gap_s, where
+            )
         case "activity":
             return _activities(condition.activity or "", threshold, findings, rule.merge_gap_s, where)
         case "weapon":
@@ -131,6 +140,60 @@ def _activities(
                 Signal(start_s, end_s, peak, frozenset({track_id}), (Evidence("activity", text, peak),))
             )
     return signals
+
+
+def _interactions(
+    label: str, thresholds: tuple[float, float | None], findings: SceneFindings, gap_s: float, where: _Where
+) -> list[Signal]:
+    """Pairs at or above the first threshold; away from them in time, people alone at or above the second."""
+    threshold, alone = thresholds
+    found = find_interactions(label, findings.activities, findings.tracks, counts=where.feet)
+    pairs = [item for item in found if len(item.track_ids) == 2 and item.probability >= threshold]
+    pairs = [pair for pair in pairs if not any(_passes_by(pair, other) for other in pairs)]
+    singles = [
+        item
+        for item in found
+        if len(item.track_ids) == 1 and alone is not None and item.probability >= alone
+        # what a pair does needs no support from one of them, and ends with the pair
+        if all(item.start_s > pair.end_s + gap_s or pair.start_s > item.end_s + gap_s for pair in pairs)
+    ]
+    return [
+        Signal(item.start_s, item.end_s, item.probability, frozenset(item.track_ids), _evidence(label, item))
+        for item in (*pairs, *singles)
+    ]
+
+
+def _passes_by(pair: Interaction, other: Interaction) -> bool:
+    """Whether a pair is but a moment of somebody who passes one of `other`."""
+    together = other.start_s <= pair.end_s and pair.start_s <= other.end_s
+    shares_one = len({*pair.track_ids, *other.track_ids}) == 3
+    longer = other.end_s - other.start_s > _PASSING * (pair.end_s - pair.start_s)
+    return together and shares_one and longer
+
+
+def _evidence(label: str, item: Interaction) -> tuple[Evidence, ...]:
+    """What each of the people does, and how near they are to each other."""
+    when = f"from {item.start_s:.1f} s to {item.end_s:.1f} s"
+    each = [
+        Evidence(
+            "activity",
+            f"person {track_id}: {label} with probability up to {peak:.2f} {when}, mean of overlapping segments",
+            peak,
+        )
+        for track_id, peak in zip(item.track_ids, item.peaks, strict=True)
+    ]
+    if len(item.track_ids) == 2:
+        first, second = item.track_ids
+        text = (
+            f"people {first} and {second}: within reach of each other in {item.reach_share:.0%} of the frames {when}, "
+            f"their nearest joints {item.gap:.2f} body sizes apart; both together {label} with {item.probability:.2f}"
+        )
+        return (*each, Evidence("proximity", text, item.reach_share))
+    text = (
+        f"person {item.track_ids[0]}: nobody else was followed within reach {when}, so this rests on one person "
+        "(where bodies lock, two are often found as one)"
+    )
+    return (*each, Evidence("proximity", text, 0.0))
 
 
 def _runs(parts: Sequence[ActivityScore], gap_s: float) -> list[list[ActivityScore]]:

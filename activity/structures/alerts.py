@@ -17,7 +17,7 @@ class Evidence:
     """One reason for an alert.
 
     Attributes:
-        kind: Where it comes from: ``activity``, ``weapon``, ``holder``, ``fire``.
+        kind: Where it comes from: ``activity``, ``proximity``, ``weapon``, ``holder``, ``fire``.
         text: A sentence that a person can check against the video.
         weight: How much it counts, in [0, 1].
     """
