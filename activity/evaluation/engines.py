@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from activity.datasets.hr_crime import read_hr_crime
-from activity.evaluation.recognition import cut_videos, measure, predict
+from activity.evaluation.labelled_videos import (
+    cut_videos,
+    predict,
+)
+from activity.evaluation.recognition import (
+    measure,
+)
 from activity.recognition.checkpoint import load_checkpoint
 from activity.recognition.recognizer import Engine, Recognizer
 from activity.tubelets import TubeletSettings

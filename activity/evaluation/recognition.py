@@ -7,131 +7,24 @@ sources that they were cut from): segments of one video are no independent witne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from activity.datasets.clip_sources import read_clip_sources
-from activity.datasets.hr_crime import HR_CRIME_FRAME_RATE_HZ, TrajectoryDataset, read_hr_crime
+from activity.datasets.hr_crime import HR_CRIME_FRAME_RATE_HZ, read_hr_crime
 from activity.errors import DatasetError
 from activity.evaluation.calibration import expected_calibration_error, fit_temperature
-from activity.fusion.clip_summary import BACKGROUND, RULE, ClipVerdict, summarize_clip
-from activity.recognition.clip_model import CLIP_RULE, ClipModel
+from activity.evaluation.labelled_videos import Prediction, cut_videos, predict
+from activity.fusion.clip_summary import BACKGROUND, RULE, summarize_clip
+from activity.recognition.clip_model import CLIP_RULE
 from activity.recognition.recognizer import Recognizer
-from activity.structures import ActivityScore, Track, Tubelet
-from activity.tubelets import TubeletSettings, make_tubelets, whole_tracks
+from activity.tubelets import TubeletSettings
 
 BOOTSTRAP_SAMPLES: Final = 2000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledVideo:
-    """One video cut into segments.
-
-    Attributes:
-        video: Its name.
-        category: Its class.
-        group: What it must not be split from: its source, or the video itself.
-        people: The tubelets of each person; a person without a usable segment has an empty tuple.
-        windows: The people's whole tracks as tubelets, in windows of time, for a model of whole clips; empty where
-            none asks.
-    """
-
-    video: str
-    category: str
-    group: str
-    people: tuple[tuple[Tubelet, ...], ...]
-    windows: tuple[tuple[Tubelet, ...], ...] = ()
-
-    @property
-    def tubelets(self) -> list[Tubelet]:
-        """All segments of all people."""
-        return [tubelet for person in self.people for tubelet in person]
-
-
-class Prediction(NamedTuple):
-    """What a recogniser says of one video.
-
-    Attributes:
-        video: The video.
-        scores: One score a segment, people in the order of the video.
-        verdict: What a model of whole clips says; `None` where there is none, or nobody was followed.
-    """
-
-    video: LabelledVideo
-    scores: tuple[tuple[ActivityScore, ...], ...]
-    verdict: ClipVerdict | None = None
-
-
-def cut_videos(
-    dataset: TrajectoryDataset,
-    settings: TubeletSettings,
-    *,
-    groups: Mapping[str, str] | None = None,
-    categories: Mapping[str, str] | None = None,
-    clip_settings: tuple[TubeletSettings, float] | None = None,
-) -> list[LabelledVideo]:
-    """Cut every video of a data set into tubelets.
-
-    Args:
-        dataset: What `read_hr_crime` read.
-        settings: Those of the recogniser.
-        groups: Video to source; `None` lets every video be its own group.
-        categories: Class of videos without a folder, see `TrajectoryDataset.unlabelled_videos`.
-        clip_settings: The track settings and the longest window in seconds of the recogniser's model of whole clips,
-            where it has one.
-
-    Returns:
-        Every labelled video in order of name, videos without people among them.
-
-    Raises:
-        DatasetError: If `groups` lacks a video.
-    """
-    people: dict[str, list[tuple[Tubelet, ...]]] = {}
-    tracks: dict[str, list[Track]] = {}
-    for trajectory in dataset.trajectories:
-        # the files' own ids need not differ, those of a clip's people must
-        followed = tracks.setdefault(trajectory.video, [])
-        followed.append(replace(trajectory.track, track_id=len(followed) + 1))
-        people.setdefault(trajectory.video, []).append(tuple(make_tubelets(trajectory.track, settings)))
-    labels = {**(categories or {}), **dataset.videos}
-    if groups is not None and (lost := sorted(set(labels) - set(groups))):
-        raise DatasetError(f"{dataset.root}: no source is known of {len(lost)} videos: {', '.join(lost[:5])}")
-    return [
-        LabelledVideo(
-            video,
-            labels[video],
-            groups[video] if groups else video,
-            tuple(people.get(video, ())),
-            ()
-            if clip_settings is None
-            else whole_tracks(tracks.get(video, ()), clip_settings[0], window_s=clip_settings[1]),
-        )
-        for video in sorted(labels)
-    ]
-
-
-def predict(recognizer: Recognizer, videos: Sequence[LabelledVideo]) -> list[Prediction]:
-    """Recognise every segment of every video, all in common batches."""
-    scores = iter(recognizer.recognize([tubelet for video in videos for tubelet in video.tubelets]))
-    return [
-        Prediction(
-            video,
-            tuple(tuple(next(scores) for _ in person) for person in video.people),
-            judge(recognizer.clip_model, video),
-        )
-        for video in videos
-    ]
-
-
-def judge(model: ClipModel | None, video: LabelledVideo) -> ClipVerdict | None:
-    """What a model of whole clips says of a video that was cut for it."""
-    probabilities = None if model is None else model.probabilities(video.windows)
-    return None if probabilities is None else ClipVerdict(probabilities, CLIP_RULE)
 
 
 def measure(predictions: Sequence[Prediction], classes: Sequence[str], *, seed: int = 0) -> dict[str, Any]:

@@ -9,16 +9,18 @@ import torch
 
 from activity.datasets.hr_crime import read_hr_crime
 from activity.errors import CheckpointError, DatasetError
-from activity.evaluation.recognition import (
+from activity.evaluation.labelled_videos import (
     LabelledVideo,
     Prediction,
+    cut_videos,
+    predict,
+)
+from activity.evaluation.recognition import (
     balanced_accuracy,
     confusion_matrix,
-    cut_videos,
     evaluate_recognizer,
     macro_f1,
     measure,
-    predict,
 )
 from activity.recognition.architectures import build_network
 from activity.recognition.bptubeformer import BPTubeFormerConfig

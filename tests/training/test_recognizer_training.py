@@ -9,7 +9,12 @@ import torch
 from pydantic import ValidationError
 
 from activity.errors import DatasetError
-from activity.evaluation.recognition import LabelledVideo, evaluate_recognizer
+from activity.evaluation.labelled_videos import (
+    LabelledVideo,
+)
+from activity.evaluation.recognition import (
+    evaluate_recognizer,
+)
 from activity.recognition.recognizer import Recognizer
 from activity.structures import COCO_FLIP, Tubelet
 from activity.training.recognizer.augmentation import GridArranger, augment

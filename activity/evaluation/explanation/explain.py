@@ -41,7 +41,9 @@ from activity.evaluation.explanation.segment_figures import (
     relevance_figure,
     skeleton_figure,
 )
-from activity.evaluation.recognition import cut_videos
+from activity.evaluation.labelled_videos import (
+    cut_videos,
+)
 from activity.networks.onnx import OnnxModel
 from activity.recognition.bptubeformer import BPTubeFormer
 from activity.recognition.checkpoint import RecognizerCheckpoint, load_checkpoint

@@ -17,12 +17,14 @@ from sklearn.model_selection import GroupKFold
 from activity.datasets.clip_sources import read_clip_sources
 from activity.datasets.splits import is_held_out
 from activity.errors import CheckpointError, ConfigurationError, DatasetError
+from activity.evaluation.labelled_videos import (
+    LabelledVideo,
+    cut_videos,
+)
 from activity.evaluation.recognition import (
     BOOTSTRAP_SAMPLES,
-    LabelledVideo,
     balanced_accuracy,
     confusion_matrix,
-    cut_videos,
     spread,
 )
 from activity.fusion.clip_summary import BACKGROUND

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from activity.errors import ConfigurationError
-from activity.evaluation.recognition import LabelledVideo
+from activity.evaluation.labelled_videos import (
+    LabelledVideo,
+)
 from activity.fusion.clip_summary import BACKGROUND
 from activity.recognition.architectures import NetworkConfig, build_network
 from activity.recognition.checkpoint import RecognizerCheckpoint

@@ -12,7 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
-from activity.evaluation.recognition import LabelledVideo, balanced_accuracy
+from activity.evaluation.labelled_videos import (
+    LabelledVideo,
+)
+from activity.evaluation.recognition import (
+    balanced_accuracy,
+)
 from activity.recognition.clip_model import pool_people
 from activity.recognition.motion_features import MOTION_FEATURES, motion_features
 from activity.structures import BODY_PARTS, Tubelet

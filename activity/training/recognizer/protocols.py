@@ -19,7 +19,14 @@ import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedShuffleSplit
 
 from activity.errors import DatasetError
-from activity.evaluation.recognition import LabelledVideo, measure, predict, spread
+from activity.evaluation.labelled_videos import (
+    LabelledVideo,
+    predict,
+)
+from activity.evaluation.recognition import (
+    measure,
+    spread,
+)
 from activity.structures import Tubelet
 from activity.training.recognizer.config import RecognizerConfig
 from activity.training.recognizer.fit import OnEpoch, as_recognizer, fit

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from activity.evaluation.recognition import LabelledVideo
+from activity.evaluation.labelled_videos import (
+    LabelledVideo,
+)
 from activity.recognition.joints import joints_from_grids
 
 

@@ -10,7 +10,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from activity.evaluation.recognition import measure, predict
+from activity.evaluation.labelled_videos import (
+    predict,
+)
+from activity.evaluation.recognition import (
+    measure,
+)
 from activity.recognition.checkpoint import save_checkpoint
 from activity.training.recognizer.card import write_card
 from activity.training.recognizer.config import RecognizerConfig

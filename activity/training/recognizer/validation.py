@@ -21,7 +21,15 @@ from activity.datasets.hr_crime import TrajectoryDataset, read_hr_crime
 from activity.datasets.reports import read_reports
 from activity.datasets.splits import is_held_out
 from activity.errors import DatasetError
-from activity.evaluation.recognition import LabelledVideo, Prediction, cut_videos, measure, predict
+from activity.evaluation.labelled_videos import (
+    LabelledVideo,
+    Prediction,
+    cut_videos,
+    predict,
+)
+from activity.evaluation.recognition import (
+    measure,
+)
 from activity.structures import ActivityScore
 from activity.training.recognizer.config import DataSection, RecognizerConfig
 from activity.training.recognizer.fit import OnEpoch, as_recognizer, fit
