@@ -10,7 +10,8 @@ overlap. Here each person's hands are compared with the weapon as well:
 with c_p the share of the weapon's box inside the person's and b the weight of a box that does not overlap;
 d_h^2 = e_h^2 + (m_h / 2)^2 with e_h the distance of hand h from the weapon's box and m_h from its middle, and sigma_h
 the hand's standard deviation, all over the person's size; g is the slack of a grip. A hand that was not seen may be anywhere in reach of the trunk, so it speaks softly and broadly.
-"Nobody" scores what a hand would at the edge of reach. Scores over their sum are the probabilities.
+"Nobody" scores what a hand would at the edge of reach, and who is hardly larger than the weapon's box scores nothing: such
+a box is around a person, a door or a car. Scores over their sum are the probabilities.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ Float = npt.NDArray[np.float64]
 _LEFT_SHOULDER, _RIGHT_SHOULDER, _LEFT_HIP, _RIGHT_HIP = 5, 6, 11, 12
 _MIDDLE_SHARE: Final = 0.5
 """Weight of the distance to the middle of the weapon's box: it parts two hands that both touch the box."""
+
+_LARGEST: Final = 0.8
+"""Longer side of a held weapon over its holder's size, at most: a rifle is 0.6 of a stature, and boxes are loose."""
 
 _TORSO_SHARE: Final = 0.29
 """Length of the trunk, mid-shoulder to mid-hip, over stature (Winter's segment lengths)."""
@@ -161,7 +165,8 @@ def _link(
     likelihood = np.where(seen, likelihood, unseen[:, None])
     overlap = _shares_inside(weapon.astype(np.float64), boxes)
     weight = model.no_overlap_weight + (1 - model.no_overlap_weight) * overlap
-    scores = weight * likelihood.max(axis=1, initial=0.0)
+    longer = float(max(weapon[2] - weapon[0], weapon[3] - weapon[1]))
+    scores = np.where(longer <= _LARGEST * sizes, weight * likelihood.max(axis=1, initial=0.0), 0.0)
     total = float(scores.sum()) + model.nobody
     probabilities = scores / total
     candidates = tuple(

@@ -81,6 +81,16 @@ def test_a_weapon_box_over_a_person_whose_hands_are_elsewhere_is_nobodys() -> No
     assert result.track_id_by_iou == 1
 
 
+@pytest.mark.parametrize(("side", "holder"), [(79, 1), (81, None)], ids=["79 % of the person", "81 %"])
+def test_a_box_hardly_smaller_than_the_person_is_no_weapon_that_the_person_holds(
+    side: float, holder: int | None
+) -> None:
+    crowd = people((0, 0, 30, 100))
+    box = (10.0, 10.0, 30.0, 10.0 + side)
+    assert link(box, crowd, hands((20, 50))).track_id == holder
+    assert link(box, crowd, hands(None)).track_id in (holder, None)
+
+
 def test_a_picture_without_people_has_weapons_of_nobody_and_one_without_weapons_no_link() -> None:
     assert link((1, 1, 9, 9), people(), hands()).track_id is None
     none = link_holders(
