@@ -25,6 +25,11 @@ class Zone(Request):
     """A polygon on a camera's picture."""
 
     name: Label
+    use: Literal["named", "watch", "ignore"] = Field(
+        default="named",
+        description="named: rules may ask for it. watch: only what happens in one of these counts. ignore: what happens "
+        "there does not count.",
+    )
     polygon: list[tuple[Share, Share]] = Field(
         min_length=3,
         max_length=200,

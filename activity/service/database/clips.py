@@ -23,8 +23,8 @@ class Camera(Base):
     Attributes:
         id: Made by the server.
         name: What people call it; unique.
-        zones: Named polygons: ``{"name": str, "polygon": [[x, y], ...]}`` with x and y as shares in [0, 1] of the
-            picture's width and height.
+        zones: Polygons: ``{"name": str, "use": "named" | "watch" | "ignore", "polygon": [[x, y], ...]}`` with x and y as
+            shares in [0, 1] of the picture's width and height; where `use` is missing it is ``named``.
         thresholds: Activity label to the least probability, in [0, 1], that raises an alert; labels that are
             missing keep the rule's own.
         retention_days: Clips are deleted after this many days; `None` keeps them.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
@@ -74,7 +77,9 @@ def settings_of(clip: Clip, camera: Camera | None, analysis: Settings) -> Settin
     if camera is not None:
         content["cameras"][camera.name] = {
             "thresholds": camera.thresholds,
-            "zones": {zone["name"]: zone["polygon"] for zone in camera.zones},
+            "zones": {zone["name"]: zone["polygon"] for zone in camera.zones if _use(zone) == "named"},
+            "watch": [zone["polygon"] for zone in camera.zones if _use(zone) == "watch"],
+            "ignore": [zone["polygon"] for zone in camera.zones if _use(zone) == "ignore"],
         }
         content["camera"] = camera.name
     try:
@@ -88,16 +93,25 @@ def require_usable(camera: Camera, analysis: Settings) -> None:
     """Check that clips of a camera can be analysed, before there are any.
 
     Raises:
-        ConfigurationError: If a polygon has no area, a threshold is out of bounds, or would have no effect since no
+        ConfigurationError: If a polygon has no area, two zones have one name, a threshold is out of bounds, or would have no effect since no
             rule asks for it.
     """
     settings_of(Clip(), camera, analysis)
+    names = [zone["name"] for zone in camera.zones]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(
+            f"camera {camera.name}: expected a name of its own for each zone, got {', '.join(repeated)} again"
+        )
     known = threshold_labels(analysis)
     if unknown := sorted(set(camera.thresholds) - known):
         raise ConfigurationError(
             f"camera {camera.name}: thresholds for {', '.join(unknown)}, of which no rule speaks; "
             f"expected some of {', '.join(sorted(known)) or 'none'}"
         )
+
+
+def _use(zone: Mapping[str, Any]) -> str:
+    return str(zone.get("use", "named"))  # cameras from before there were other uses
 
 
 def threshold_labels(analysis: Settings) -> set[str]:

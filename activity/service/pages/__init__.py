@@ -1,4 +1,4 @@
-"""Pages for people: sign in, upload a clip and follow it, look at incidents and decide them; `ROUTERS` go to the app."""
+"""Pages for people: sign in, upload a clip and follow it, look at incidents and decide them, cameras; `ROUTERS` go to the app."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from activity.service.pages import access, assets, clips, incidents, models
+from activity.service.pages import access, assets, cameras, clips, incidents, models
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     access.router,
     assets.router,
+    cameras.router,
     clips.router,
     incidents.router,
     models.router,

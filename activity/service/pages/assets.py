@@ -28,7 +28,7 @@ def _assets() -> Mapping[str, tuple[str, str]]:
         f".severity-{severity} {{ --c: {css(severity_color(severity))}; }}" for severity in get_args(Severity)
     )
     style = [report.read_text("utf-8"), severities, (own / "pages.css").read_text("utf-8")]
-    scripts = {name: own / name for name in ("pages.js", "player.js")}
+    scripts = {name: own / name for name in ("pages.js", "player.js", "cameras.js")}
     scripts["timeline.js"] = files("activity.report") / "templates/report.js"
     return {
         "pages.css": ("\n".join(style), "text/css; charset=utf-8"),

@@ -16,6 +16,7 @@ from activity.service.api.files import files_of_job
 from activity.service.api.jobs import cancel_job
 from activity.service.api.views import clip_view, job_view
 from activity.service.database import Incident
+from activity.service.database.repository.clips import list_cameras
 from activity.service.database.repository.jobs import list_jobs
 from activity.service.pages.rendering import render
 from activity.service.pages.routing import Form, page_router
@@ -53,9 +54,10 @@ def show_clips(
     """The clips that were sent, newest first; analysts can send more."""
     with service.database.read() as session:
         rows = _rows(session, after=cursor)
+        cameras = [(camera.id, camera.name) for camera in list_cameras(session)]
     following = rows[ROWS - 1].job.id if len(rows) > ROWS else None
     limit = service.settings.limits.max_upload_bytes
-    return render(request, "clips", rows=rows[:ROWS], following=following, max_bytes=limit)
+    return render(request, "clips", rows=rows[:ROWS], following=following, max_bytes=limit, cameras=cameras)
 
 
 @router.post("/clips/{id}/cancel")

@@ -18,7 +18,7 @@ from activity.service.security.gate import Actor
 from activity.service.security.sessions import CSRF_FIELD, csrf_matches
 
 _FORM: Final = "application/x-www-form-urlencoded"
-_MOST_FIELDS: Final = 20
+_MOST_FIELDS: Final = 120  # of a camera: a threshold for every label
 
 
 class PageRoute(APIRoute):

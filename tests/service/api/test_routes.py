@@ -269,7 +269,9 @@ def test_a_camera_is_added_changed_and_removed(api: Api) -> None:
     made = api.admin.post("/v1/cameras", json={"name": "A", "zones": [zone], "retention_days": 3})
     assert made.status_code == 201
     camera = made.json()
-    assert camera["zones"] == [{"name": "Door", "polygon": [[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]]}]
+    assert camera["zones"] == [
+        {"name": "Door", "use": "named", "polygon": [[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]]}
+    ]
     assert api.admin.post("/v1/cameras", json={"name": "A"}).status_code == 409
     path = f"/v1/cameras/{camera['id']}"
     changed = api.admin.put(path, json={"name": "B", "thresholds": {"Fighting": 0.7}}).json()

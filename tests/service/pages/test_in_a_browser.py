@@ -150,7 +150,7 @@ def test_an_analyst_uploads_a_clip_follows_it_decides_its_incident_and_exports_i
     expect(page).to_have_url(f"{served['url']}/clips")
 
     page.locator("#file").set_input_files(DEMO)
-    row = page.locator("tbody tr")
+    row = page.locator("tbody tr").first
     expect(row).to_contain_text("demo.mp4", timeout=60_000)
     expect(row.locator(".tag")).to_have_text("running", timeout=60_000)
     picture(page, "clips-running")
@@ -182,6 +182,79 @@ def test_an_analyst_uploads_a_clip_follows_it_decides_its_incident_and_exports_i
     picture(page, "models")
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{served['url']}/login")
+
+
+@pytest.mark.slow
+def test_an_admin_draws_a_zone_by_pointer_and_by_keys(served: dict[str, str], page: Page) -> None:
+    page.goto(f"{served['url']}/cameras/new")
+    page.get_by_label("API key").fill(served["admin_key"])
+    page.keyboard.press("Enter")
+    page.get_by_label("Name", exact=True).fill("Entrance")
+    page.get_by_role("button", name="Add the camera").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Entrance")
+    camera = page.url.partition("?")[0]
+
+    # a clip of it, so that there is a frame to draw on
+    page.goto(f"{served['url']}/clips")
+    page.locator("#camera").select_option(label="Entrance")
+    page.locator("#file").set_input_files(DEMO)
+    expect(page.locator("tbody tr").first).to_contain_text("demo.mp4", timeout=120_000)
+    page.goto(camera)
+    page.wait_for_function("document.getElementById('backdrop').readyState >= 2", timeout=60_000)
+    size = page.locator("#backdrop").evaluate(
+        "film => [film.videoWidth / film.videoHeight, film.clientWidth / film.clientHeight]"
+    )
+    assert size[0] == pytest.approx(
+        size[1], abs=0.02
+    )  # no bars: shares of the element are shares of the picture
+
+    page.get_by_role("button", name="Add a zone").click()
+    zones = page.locator("textarea[name=zones]")
+
+    def polygon() -> list[list[float]]:
+        found: list[list[float]] = json.loads(zones.input_value())[0]["polygon"]
+        return found
+
+    assert polygon() == [[0.3, 0.3], [0.7, 0.3], [0.7, 0.7], [0.3, 0.7]]
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    assert polygon()[0] == pytest.approx([0.28, 0.301])
+    page.keyboard.press("Enter")
+    assert polygon()[1] == pytest.approx([0.49, 0.3005], abs=1e-4)
+    outline = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert outline.startswith("Zone 1, corner 2 of 5")
+    page.keyboard.press("Delete")
+    assert len(polygon()) == 4
+
+    box = page.locator("#corners").bounding_box()
+    assert box is not None
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    page.mouse.move(*at(0.7, 0.7))
+    page.mouse.down()
+    page.mouse.move(*at(0.8, 0.85), steps=4)
+    page.mouse.up()
+    assert polygon()[2] == pytest.approx([0.8, 0.85], abs=0.01)
+    page.mouse.click(*at(0.5, 0.9))  # nearest to the lower side
+    assert polygon()[3] == pytest.approx([0.5, 0.9], abs=0.01)
+    page.get_by_label("Name of the zone").fill("Floor")
+    page.get_by_label("What the zone is for").select_option("watch")
+    page.get_by_label("Fighting").fill("80")
+    picture(page, "camera")
+    drawn = json.loads(zones.input_value())
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_contain_text("Saved")
+    assert json.loads(zones.input_value()) == drawn
+    assert (drawn[0]["name"], drawn[0]["use"], len(drawn[0]["polygon"])) == ("Floor", "watch", 5)
+    picture(page, "camera-saved")
+    page.goto(f"{served['url']}/cameras")
+    expect(page.locator("tbody tr")).to_contain_text(["Floor"])
+    picture(page, "cameras")
+    page.goto(f"{served['url']}/clips")
+    page.get_by_role("button", name="Cancel").click()
 
 
 @pytest.mark.slow

@@ -20,7 +20,9 @@ HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>.mp4"
 NOWHERE = "0193a5c1f2de8f0a4c1b7e6d5a493827"
 
 
-@pytest.mark.parametrize("path", ["/", "/incidents", f"/incidents/{NOWHERE}", "/clips", "/models"])
+@pytest.mark.parametrize(
+    "path", ["/", "/incidents", f"/incidents/{NOWHERE}", "/clips", "/cameras", "/models"]
+)
 def test_who_is_not_signed_in_is_led_to_the_login_page_from_everywhere(anonymous: Browser, path: str) -> None:
     response = anonymous.client.get(path)
     assert (response.status_code, response.headers["location"]) == (303, f"/login?next={path}")
@@ -163,7 +165,7 @@ def test_hostile_names_reasons_and_labels_stay_text(browser_of: Open, api: Api) 
 def test_no_page_needs_an_inline_script_or_another_host(browser_of: Open, api: Api) -> None:
     _, (incident,) = api.finished_job()
     browser = browser_of("admin")
-    for path in ("/clips", "/incidents", f"/incidents/{incident}", "/models"):
+    for path in ("/clips", "/incidents", f"/incidents/{incident}", "/cameras", "/cameras/new", "/models"):
         page = browser.page(path)
         policy = browser.client.get(path).headers["content-security-policy"]
         assert "script-src 'self'" in policy

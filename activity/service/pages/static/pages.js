@@ -58,7 +58,7 @@ function follow(id) {
   });
 }
 
-function send(file, list) {
+function send(file, list, camera) {
   const bar = element("progress", { max: "1", value: "0", "aria-label": `Sending ${file.name}` });
   const text = element("span", { class: "quiet" }, "waits");
   const item = element("li", {}, element("span", {}, file.name), bar, text);
@@ -92,7 +92,8 @@ function send(file, list) {
       resolve();
     });
     request.addEventListener("error", () => refuse("the connection broke off; send it again"));
-    request.open("POST", `/v1/clips?name=${encodeURIComponent(file.name.slice(-200) || "clip")}`);
+    const from = camera ? `&camera_id=${camera}` : "";
+    request.open("POST", `/v1/clips?name=${encodeURIComponent(file.name.slice(-200) || "clip")}${from}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.setRequestHeader("X-CSRF-Token", document.querySelector("meta[name=csrf-token]").content);
     request.send(file);
@@ -104,7 +105,8 @@ function watchUploads(form) {
   const input = form.querySelector("input[type=file]");
   let line = Promise.resolve(); // one after the other
   const take = (files) => {
-    for (const file of files) line = line.then(() => send(file, list));
+    const camera = document.getElementById("camera")?.value ?? "";
+    for (const file of files) line = line.then(() => send(file, list, camera));
   };
   input.addEventListener("change", () => {
     take([...input.files]);
