@@ -46,6 +46,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "GET /v1/incidents/{id}/evidence/{name}": {},
     "GET /v1/incidents/{id}/bundle": {},
     "GET /v1/audit/head": {},
+    "GET /v1/evidence/public-key": {},
     "GET /v1/deliveries": {"query": {"state": "dead"}},
     "POST /v1/deliveries/{id}/retry": {},
     "GET /v1/cameras": {},
