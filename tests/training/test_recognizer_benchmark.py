@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from activity.config import read_yaml
 from activity.datasets.sequences import ActionSequence
 from activity.recognition.architectures import build_network
 from activity.structures.layouts import COCO_LAYOUT, SBU_LAYOUT
@@ -18,6 +19,8 @@ from activity.training.recognizer.benchmark_config import BenchmarkConfig
 from activity.training.recognizer.early_stopping import EarlyStopping
 from activity.training.recognizer.samples import SegmentSet, pass_batches
 from activity.training.recognizer.sequences import as_segments, normalize_people, stretch, views_of
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def write_archive(path: Path) -> Path:
@@ -139,6 +142,27 @@ def test_another_member_leaves_the_answers_of_the_first_as_they_were(tmp_path: P
     )
     run_benchmark(two, run_directory=tmp_path, on_epoch=lambda name, *_: trained.add(name))
     assert trained == {f"seed 0, fold {fold}, network 2 (bones)" for fold in (1, 2, 3)}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((CONFIGS / "ablation_sbu").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_an_ablation_changes_one_thing_of_the_recipe(path: Path) -> None:
+    recipe, ablation = (
+        read_yaml(file, BenchmarkConfig).model_dump(exclude={"seeds"})
+        for file in (CONFIGS / "benchmark_sbu.yaml", path)
+    )
+    changed = {name for name in recipe if recipe[name] != ablation[name]}
+    one_change = [
+        {"network"},
+        {"augmentation"},
+        {"optimization"},
+        {"views"},
+        {"members"},
+        {"people", "network"},
+    ]
+    assert changed in one_change
+    assert str(path.relative_to(CONFIGS.parent)) in path.read_text()  # the command on top names this file
 
 
 @pytest.mark.parametrize("architecture", ["bptubeformer", "st_tran", "t_tran"])
