@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +26,14 @@ from activity.structures import KEYPOINT_COUNT, Detections, Poses
 
 PAD_COLOUR: Final = (124, 116, 104)
 PAD_MULTIPLE_PX: Final = 16
+
+_NORMALIZED: Final = np.ascontiguousarray(
+    (
+        (np.arange(256, dtype=np.float32)[:, None] / 255 - np.array(IMAGE_MEAN, np.float32))
+        / np.array(IMAGE_STD, np.float32)
+    ).T
+)
+"""[3, 256]: what each byte of each channel becomes. Looking it up takes a fifteenth of the time of computing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +91,10 @@ def prepare_image(image: npt.NDArray[np.uint8], *, long_edge_px: int) -> tuple[t
 
 def normalize_image(image: npt.NDArray[np.uint8]) -> torch.Tensor:
     """Turn [H, W, 3] uint8 RGB into [3, H, W] float32 with ImageNet's statistics."""
-    scaled = image.astype(np.float32) / 255
-    normalized = (scaled - np.array(IMAGE_MEAN, np.float32)) / np.array(IMAGE_STD, np.float32)
-    return torch.from_numpy(np.ascontiguousarray(normalized.transpose(2, 0, 1)))
+    planes = np.empty((3, *image.shape[:2]), np.float32)
+    for channel, plane in enumerate(cv2.split(image)):
+        cv2.LUT(plane, _NORMALIZED[channel], planes[channel])
+    return torch.from_numpy(planes)
 
 
 class FieldDecoder:
@@ -101,6 +111,11 @@ class FieldDecoder:
         self._decode = openpifpaf.decoder.CifCaf(
             [cif], [caf], cif_visualizers=[], cifhr_visualizers=[], caf_visualizers=[]
         )
+        self._new_decoder = partial(
+            torch.classes.openpifpaf_decoder.CifCaf,
+            len(cif.keypoints),
+            torch.tensor(caf.skeleton, dtype=torch.int64) - 1,
+        )
 
     def __call__(self, fields: Sequence[torch.Tensor], placement: Placement | None = None) -> Poses:
         """Turn the fields of one image into people.
@@ -110,10 +125,12 @@ class FieldDecoder:
             placement: Where the image lies in the network's input; `None` leaves the input's pixels.
 
         Returns:
-            Poses in the pixels of the image. A joint that was not found has confidence 0 and x = y = 0.
-            Boxes enclose the joints and their widths.
+            Poses in the pixels of the image, the same whatever was decoded before. A joint that was not found has
+            confidence 0 and x = y = 0. Boxes enclose the joints and their widths.
         """
         with decoder_settings(self.settings):
+            # a used one adds to what it summed before and subtracts that again, at the loss of digits
+            self._decode.cpp_decoder = self._new_decoder()
             annotations = self._decode(_widened(fields, self.settings.width_factor))
         if not annotations:
             return Poses.empty()

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from activity.detection import DarknetDetector, open_detector
 from activity.errors import CheckpointError, ConfigurationError, StructureError
+from activity.lookahead import work_ahead
 from tests.detection.small_networks import DARKNET_ANCHORS as ANCHORS
 from tests.detection.small_networks import DARKNET_LABELS as LABELS
 from tests.detection.small_networks import DARKNET_SIZE as SIZE
@@ -75,6 +76,17 @@ def test_boxes_and_scores_are_those_of_darknets_own_formulas(
     halves = rows[order, 2:4] / 2
     corners = np.concatenate([rows[order, :2] - halves, rows[order, :2] + halves], 1) * [96, 64, 96, 64]
     np.testing.assert_allclose(found.boxes, np.clip(corners, 0, [96, 64, 96, 64]), atol=0.02)
+
+
+def test_threads_that_ask_at_once_get_the_boxes_of_their_own_image(
+    files: tuple[Path, list[dict[str, torch.Tensor]]],
+) -> None:
+    detector = open_detector(files[0], score_threshold=0.3, iou_threshold=1.0)
+    images = np.random.default_rng(2).integers(0, 256, (60, *SIZE, 3), dtype=np.uint8)
+    with work_ahead(detector.detect, images, workers=4) as results:
+        at_once = [found for _, found in results]
+    for image, found in zip(images, at_once, strict=True):
+        np.testing.assert_array_equal(found.boxes, detector.detect(image).boxes)
 
 
 def test_boxes_are_in_pixels_of_the_image_and_duplicates_go(

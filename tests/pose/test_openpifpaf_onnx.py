@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from activity.errors import CheckpointError, ConfigurationError
-from activity.pose.openpifpaf import OpenPifPafEstimator
-from activity.pose.openpifpaf_network import NetworkDescription, build_network
+from activity.lookahead import work_ahead
+from activity.pose.openpifpaf import OpenPifPafEstimator, normalize_image
+from activity.pose.openpifpaf_network import IMAGE_MEAN, IMAGE_STD, NetworkDescription, build_network
 from activity.pose.openpifpaf_onnx import MOST_SIZES, OnnxFieldNetwork, export_fields
 from activity.pose.openpifpaf_runtime import openpifpaf
 from activity.structures import Detections
@@ -35,6 +36,26 @@ def test_the_poses_are_those_of_the_torch_path_within_half_a_pixel() -> None:
             np.testing.assert_allclose(poses.scores, expected.scores, atol=0.01)
             found += len(poses)
     assert found >= 5
+
+
+def test_two_threads_at_once_find_what_one_finds() -> None:
+    estimator = OpenPifPafEstimator(CHECKPOINT, threads=1, long_edge=257)
+    with VideoReader(ROOT / "docs/demo/demo.mp4", sample_rate_hz=0.5) as reader:
+        images = [frame.image for frame in reader]
+    with work_ahead(lambda image: estimator.estimate(image, Detections.empty()), images, workers=2) as poses:
+        at_once = [found for _, found in poses]  # the first two make the graph
+    for image, found in zip(images, at_once, strict=True):
+        alone = estimator.estimate(image, Detections.empty())
+        np.testing.assert_array_equal(found.keypoints, alone.keypoints)
+        np.testing.assert_array_equal(found.scores, alone.scores)
+    assert sum(map(len, at_once)) >= 2
+
+
+def test_every_byte_is_normalised_as_by_the_formula() -> None:
+    image = np.arange(256, dtype=np.uint8).reshape(16, 16)[..., None].repeat(3, axis=2)
+    mean, deviation = np.array(IMAGE_MEAN, np.float32), np.array(IMAGE_STD, np.float32)
+    expected = (image.astype(np.float32) / 255 - mean) / deviation
+    np.testing.assert_array_equal(normalize_image(image).numpy(), expected.transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("upsample_stride", [1, 2])
