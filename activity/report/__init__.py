@@ -4,7 +4,8 @@ from activity.report.analysis import PARTS, ClipAnalysis, FireReading, ModelInfo
 from activity.report.html_report import EMBED_LIMIT_BYTES, write_html
 from activity.report.json_report import read_head, read_report, report_schema, write_json
 from activity.report.keyframes import KeyFrame, KeyFrameCollector, KeyFrameRequest, key_frame_requests
-from activity.report.layers import Layers, read_layers, write_layers
+from activity.report.layer_files import write_layers
+from activity.report.layers import Layers, read_layers
 from activity.report.overlay import OverlayRenderer
 from activity.report.redaction import HeadRedactor
 from activity.report.schema import SCHEMA_VERSION, Report, ReportHead
