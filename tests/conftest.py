@@ -74,3 +74,15 @@ def _seeds() -> None:
     np.random.seed(0)  # noqa: NPY002 - for libraries that draw from numpy's global generator
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """Trainings set how many threads torch and OpenCV may use in this process; the next test finds them as they were."""
+    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
+    before = torch and torch.get_num_threads(), cv2 and cv2.getNumThreads()
+    yield
+    if torch:
+        torch.set_num_threads(before[0])
+    if cv2:
+        cv2.setNumThreads(before[1])

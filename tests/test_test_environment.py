@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import socket
 
+import cv2
 import pytest
+import torch
+
+found_threads: list[tuple[int, int]] = []
 
 
 @pytest.mark.parametrize("address", [("192.0.2.1", 80), ("example.invalid", 80)])
@@ -28,3 +32,12 @@ def test_a_server_on_this_machine_can_be_reached() -> None:
     ):
         client.sendall(b"ping")
         assert accepted.recv(4) == b"ping"
+
+
+@pytest.mark.parametrize("time", range(4))
+def test_threads_that_a_test_takes_are_given_back(time: int) -> None:
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    found_threads.append(threads)
+    assert found_threads[0] == threads
+    torch.set_num_threads(threads[0] + 1)
+    cv2.setNumThreads(threads[1] + 1)

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
 from activity.service.database import Database
 from activity.service.deliveries import AlertSettings, DeliveryWorker
-
-
-def context() -> ForkServerContext:
-    """Processes that start at once: what they need is imported by one that they are forked from."""
-    made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload([__name__])
-    return made
 
 
 def start(server: ForkServerContext, url: str, content: dict[str, Any]) -> ForkServerProcess:

@@ -22,7 +22,8 @@ from activity.service.database import Database, Delivery, Incident, now
 from activity.service.database.repository.audit import audit_entries
 from activity.service.deliveries import AlertSettings, DeliveryWorker, list_deliveries, retry_delivery
 from activity.service.deliveries.outbox import claim
-from tests.service.deliveries.delivery_process import context, start
+from tests.service.deliveries.delivery_process import start
+from tests.service.fork_server import context
 
 MakeSettings = Callable[..., AlertSettings]
 AddIncident = Callable[..., Incident]

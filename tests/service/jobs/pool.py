@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import threading
@@ -19,6 +18,7 @@ from activity.service.deliveries import AlertSettings, DeliveryWorker, on_incide
 from activity.service.jobs.worker import Worker
 from activity.service.settings import LimitSettings, QueueSettings, ServiceSettings
 from activity.service.storage import FolderStorage
+from tests.service.fork_server import context
 from tests.service.jobs.fakes import STEPS
 
 
@@ -106,8 +106,7 @@ class WorkerPool:
     def __init__(self, settings: PoolSettings, *, workers: int) -> None:
         self._settings = settings
         self._wanted = workers
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.service.jobs.pool"])
+        self._context = context()
         self._processes: list[BaseProcess] = []
         self.deaths = 0
 
