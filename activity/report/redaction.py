@@ -23,7 +23,7 @@ _DILATION: Final = 1.35
 _HEAD_OF_HEIGHT: Final = 0.09
 """Radius of a head over the height of a standing person's box; a generous eighth of stature is a head."""
 
-_DRIFT_PER_S: Final = 0.35
+_DRIFT_PER_S: Final = 0.8
 """How fast the unseen head may wander off the straight line, in box heights a second."""
 
 _BEYOND_S: Final = 0.6
@@ -62,9 +62,11 @@ class HeadRedactor:
     def __init__(
         self, tracks: Sequence[Track], boxes: Sequence[tuple[float, npt.NDArray[np.float32]]] = ()
     ) -> None:
+        # Also at the top of the box: where one person hides another, the pose may put the face on the wrong one.
         self._heads = [
-            _Heads(track.times_s, head_circles(track.keypoints, track.boxes), _heights(track.boxes))
+            _Heads(track.times_s, head_circles(keypoints, track.boxes), _heights(track.boxes))
             for track in tracks
+            for keypoints in (track.keypoints, np.zeros_like(track.keypoints))
         ]
         self._box_times = np.array([time_s for time_s, _ in boxes])
         self._boxes = [found for _, found in boxes]
