@@ -99,6 +99,11 @@ def _pictures(
     if incident.clip_key is None:
         skipped[incident.incident_id] = "the clip's time is over"
         return
+    if not incident.pictures_allowed:
+        skipped[incident.incident_id] = (
+            "its analysis was to cover heads or to show no picture; trajectories hold none"
+        )
+        return
     wanted = _spread(incident, count)
     if not wanted:
         skipped[incident.incident_id] = "nobody was seen within its time"

@@ -42,6 +42,7 @@ class ReviewedIncident:
         width: Pixels of the analysed frames.
         height: Pixels of the analysed frames.
         frame_rate_hz: Of the clip.
+        pictures_allowed: Whether its pictures may be shown: not where the analysis was to cover heads or show none.
     """
 
     incident_id: str
@@ -58,6 +59,7 @@ class ReviewedIncident:
     width: int
     height: int
     frame_rate_hz: float
+    pictures_allowed: bool = True
 
     def involved(self) -> Iterator[tuple[Track, npt.NDArray[np.intp]]]:
         """Each person whom the label is about, with the positions [K] in the track that lie within the incident."""
@@ -121,6 +123,8 @@ def _read(session: Session, storage: Storage, job_id: str) -> Report:
 def _reviewed(incident: Incident, report: Report, storage: Storage) -> ReviewedIncident:
     clip = incident.clip
     there = clip.deleted_at is None and storage.exists(clip.storage_key)
+    output = report.settings.get("output")
+    hidden = isinstance(output, dict) and (output.get("redact") or output.get("skeleton_only"))
     return ReviewedIncident(
         incident_id=incident.id,
         clip_id=clip.id,
@@ -138,4 +142,5 @@ def _reviewed(incident: Incident, report: Report, storage: Storage) -> ReviewedI
         width=report.clip.width,
         height=report.clip.height,
         frame_rate_hz=report.clip.frame_rate_hz,
+        pictures_allowed=not hidden,
     )

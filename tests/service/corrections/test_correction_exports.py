@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -224,6 +225,24 @@ def test_a_clip_whose_time_is_over_gives_trajectories_but_no_pictures(
     skipped: dict[str, str] = {}
     incidents = collect(reviewed)
     assert write_pictures(incidents, storage, tmp_path / "a", "yolo", skipped=skipped)["pictures"] == 0
+    assert set(skipped) == {names["confirmed"], names["corrected"], names["dismissed"]}
+    assert sum(write_trajectories(incidents, tmp_path / "b", skipped={}).values()) == 4
+
+
+@pytest.mark.parametrize("option", ["redact", "skeleton_only"])
+def test_what_was_not_to_be_shown_gives_trajectories_but_no_pictures(
+    reviewed: tuple[Database, FolderStorage, dict[str, str]], tmp_path: Path, option: str
+) -> None:
+    report = json.loads((tmp_path / "report.json").read_text())
+    report["settings"] = {"output": {"redact": False, "skeleton_only": False, option: True}}
+    (tmp_path / "hidden.json").write_text(json.dumps(report))
+    _, storage, names = reviewed
+    storage.delete("jobs/j/report.json")
+    storage.put("jobs/j/report.json", tmp_path / "hidden.json")
+    skipped: dict[str, str] = {}
+    incidents = collect(reviewed)
+    assert write_pictures(incidents, storage, tmp_path / "a", "coco", skipped=skipped)["pictures"] == 0
+    assert list((tmp_path / "a").rglob("*.jpg")) == []
     assert set(skipped) == {names["confirmed"], names["corrected"], names["dismissed"]}
     assert sum(write_trajectories(incidents, tmp_path / "b", skipped={}).values()) == 4
 
