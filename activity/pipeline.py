@@ -11,7 +11,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from activity.alerts import AlertMessage, ClipReference, JsonLinesSink
 from activity.assembly import Networks, load_networks
@@ -28,6 +30,9 @@ from activity.scene import find_aims, find_holders, judge_fire
 from activity.structures import ActivityScore, Track
 from activity.tubelets import TubeletSettings, make_tubelets, whole_tracks
 from activity.video import sha256_of
+
+_SEGMENTS_AT_ONCE: Final = 256
+"""Cut from tracks and recognised: all of a long clip's would fill the memory with grids."""
 
 __all__ = ["Observations", "OnProgress", "Pipeline", "make_folder"]
 
@@ -103,9 +108,13 @@ class Pipeline:
         )
 
     def recognize(self, tracks: Sequence[Track]) -> list[ActivityScore]:
-        """Name what each of the people does, segment by segment."""
-        tubelets = [t for track in tracks for t in make_tubelets(track, self._tubelet_settings)]
-        return self._networks.recognizer.recognize(tubelets, attention=self._settings.recognition.attention)
+        """Name what each of the people does, segment by segment; attention is that of the last layer, `averaged`."""
+        tubelets = (t for track in tracks for t in make_tubelets(track, self._tubelet_settings))
+        recognizer, attention = self._networks.recognizer, self._settings.recognition.attention
+        scores: list[ActivityScore] = []
+        while batch := list(islice(tubelets, _SEGMENTS_AT_ONCE)):
+            scores += map(_with_averaged_attention, recognizer.recognize(batch, attention=attention))
+        return scores
 
     def judge(self, tracks: Sequence[Track]) -> ClipVerdict | None:
         """What the recogniser's model of whole clips says; `None` where it has none, or nobody was followed."""
@@ -256,6 +265,10 @@ def make_folder(path: Path) -> Path:
             f"{path}: this output folder cannot be written to; name another or change its permissions"
         )
     return path
+
+
+def _with_averaged_attention(score: ActivityScore) -> ActivityScore:
+    return score if score.attention is None else replace(score, attention=score.attention.averaged())
 
 
 def _warnings(seen: Observations, activities: Sequence[ActivityScore]) -> list[str]:

@@ -96,7 +96,7 @@ def cut_videos(
             tuple(people.get(video, ())),
             ()
             if clip_settings is None
-            else whole_tracks(tracks.get(video, ()), clip_settings[0], window_s=clip_settings[1]),
+            else tuple(whole_tracks(tracks.get(video, ()), clip_settings[0], window_s=clip_settings[1])),
         )
         for video in sorted(labels)
     ]

@@ -7,7 +7,7 @@ training clips, and a logistic regression on the ranks. A few hundred weights ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -108,7 +108,7 @@ class ClipModel:
                 "clip_model.quantiles: expected two or more rising rows; take an intact copy or train it again"
             )
 
-    def probabilities(self, windows: Sequence[Sequence[Tubelet]]) -> dict[str, float] | None:
+    def probabilities(self, windows: Iterable[Sequence[Tubelet]]) -> dict[str, float] | None:
         """How probable each class is for a clip, on average over its windows; `None` where nobody was followed.
 
         Args:
@@ -117,10 +117,12 @@ class ClipModel:
         Raises:
             StructureError: If two tracks of a window have one id.
         """
+        judged = []
         for tracks in windows:
             if len({track.track_id for track in tracks}) != len(tracks):
                 raise StructureError("windows: expected one tubelet a person, got two of one track id")
-        judged = [clip_features(tracks) for tracks in windows if tracks]
+            if tracks:
+                judged.append(clip_features(tracks))
         if not judged:
             return None
         values = self.of_features(np.stack(judged)).mean(axis=0)

@@ -62,6 +62,16 @@ class AttentionMap:
             return np.full(len(BODY_PARTS), 1 / len(BODY_PARTS), np.float32)
         return np.asarray(weights / total, dtype=np.float32)
 
+    def averaged(self) -> AttentionMap:
+        """The last layer alone, mean over heads: as one layer of one head, [1, 1, 6, 6] and [5, 1, 1, n, n].
+
+        `part_weights` stays what it was, and a long clip's thousands of segments take a fraction of the memory.
+        """
+        return AttentionMap(
+            self.body_parts[-1:].mean(axis=1, keepdims=True),
+            self.tubelets[:, -1:].mean(axis=2, keepdims=True),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ActivityScore:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -85,7 +85,7 @@ def whole_track(track: Track, settings: TubeletSettings) -> Tubelet | None:
 
 def whole_tracks(
     tracks: Sequence[Track], settings: TubeletSettings, *, window_s: float
-) -> tuple[tuple[Tubelet, ...], ...]:
+) -> Iterator[tuple[Tubelet, ...]]:
     """The whole tracks of a clip's people; a long clip in equal windows of at most `window_s`, tracks cut at their ends.
 
     Args:
@@ -93,28 +93,28 @@ def whole_tracks(
         settings: As for `whole_track`.
         window_s: Longest window.
 
-    Returns:
+    Yields:
         For each window with people, in order of time, what `whole_track` makes of each of them.
 
     Raises:
         ConfigurationError: As `whole_track`.
     """
     if not tracks:
-        return ()
+        return
     first_s = min(float(track.times_s[0]) for track in tracks)
     last_s = max(float(track.times_s[-1]) for track in tracks)
     count = max(1, math.ceil((last_s - first_s) / window_s - 1e-9))
     inner_s = first_s + (last_s - first_s) / count * np.arange(1, count)
-    windows: list[list[Tubelet]] = [[] for _ in range(count)]
-    for track in tracks:
-        number_of = np.searchsorted(
-            inner_s, track.times_s, side="right"
-        )  # a frame on an edge begins a window
-        for number in np.unique(number_of).tolist():
-            rows = np.flatnonzero(number_of == number)
-            if (tubelet := whole_track(_rows_of(track, rows), settings)) is not None:
-                windows[number].append(tubelet)
-    return tuple(tuple(window) for window in windows if window)
+    # A frame on an edge begins a window.
+    number_of = [np.searchsorted(inner_s, track.times_s, side="right") for track in tracks]
+    for number in range(count):
+        window = []
+        for track, numbers in zip(tracks, number_of, strict=True):
+            rows = np.flatnonzero(numbers == number)
+            if len(rows) and (tubelet := whole_track(_rows_of(track, rows), settings)) is not None:
+                window.append(tubelet)
+        if window:
+            yield tuple(window)
 
 
 def _rows_of(track: Track, rows: npt.NDArray[np.int64]) -> Track:

@@ -73,6 +73,20 @@ def test_part_weights_are_those_of_the_class_token_in_the_last_layer() -> None:
     np.testing.assert_allclose(weights, [2 / 3, 0, 1 / 3, 0, 0], rtol=1e-6)
 
 
+def test_averaged_attention_is_the_mean_of_the_last_layer_s_heads() -> None:
+    body_parts = uniform(2, 2, 6, 6).copy()
+    body_parts[1, 0, 0] = [0.5, 0.5, 0, 0, 0, 0]
+    body_parts[1, 1, 0] = [0, 0.5, 0, 0.5, 0, 0]
+    tubelets = uniform(5, 2, 2, 3, 3).copy()
+    tubelets[4, 1, 0, 2] = [1, 0, 0]
+    full = AttentionMap(body_parts, tubelets)
+    averaged = full.averaged()
+    np.testing.assert_allclose(averaged.body_parts[0, 0, 0], [0.25, 0.5, 0, 0.25, 0, 0])
+    np.testing.assert_allclose(averaged.tubelets[4, 0, 0, 2], [2 / 3, 1 / 6, 1 / 6], rtol=1e-6)
+    np.testing.assert_allclose(averaged.part_weights(), full.part_weights(), rtol=1e-6)
+    assert averaged.tubelets.shape == (5, 1, 1, 3, 3)
+
+
 def test_part_weights_are_equal_where_the_class_token_looks_at_itself_alone() -> None:
     body_parts = uniform(1, 1, 6, 6).copy()
     body_parts[0, 0, 0] = [1, 0, 0, 0, 0, 0]

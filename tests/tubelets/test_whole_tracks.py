@@ -77,7 +77,7 @@ def test_people_at_one_point_have_no_size() -> None:
 
 def test_a_long_clip_comes_in_equal_windows_with_tracks_cut_at_their_ends() -> None:
     long, short = standing(11.0, track_id=1), standing(1.0, start_s=4.0, track_id=2)
-    windows = whole_tracks([long, short], SETTINGS, window_s=5.0)
+    windows = list(whole_tracks([long, short], SETTINGS, window_s=5.0))
     assert [[t.track_id for t in window] for window in windows] == [[1], [1, 2], [1]]
     edges = [(window[0].start_s, window[0].end_s) for window in windows]
     assert edges[0] == (0, pytest.approx(11 / 3, abs=0.1))
@@ -89,12 +89,14 @@ def test_a_long_clip_comes_in_equal_windows_with_tracks_cut_at_their_ends() -> N
 def test_a_clip_as_long_as_a_window_is_one_window_and_an_empty_one_none() -> None:
     (window,) = whole_tracks([standing(5.0), standing(2.0, track_id=2)], SETTINGS, window_s=5.0)
     assert [t.frames for t in window] == [60, 24]
-    assert whole_tracks([], SETTINGS, window_s=5.0) == ()
-    assert whole_tracks([standing(0.1)], SETTINGS, window_s=5.0) == ()
+    assert list(whole_tracks([], SETTINGS, window_s=5.0)) == []
+    assert list(whole_tracks([standing(0.1)], SETTINGS, window_s=5.0)) == []
 
 
 def test_windows_without_people_are_left_out() -> None:
-    windows = whole_tracks([standing(1.0), standing(1.0, start_s=14.0, track_id=2)], SETTINGS, window_s=5.0)
+    windows = list(
+        whole_tracks([standing(1.0), standing(1.0, start_s=14.0, track_id=2)], SETTINGS, window_s=5.0)
+    )
     assert [[t.track_id for t in window] for window in windows] == [[1], [2]]
 
 
