@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from activity.errors import OutputError
 from activity.networks.yolox import STRIDES, Yolox
-
-if TYPE_CHECKING:
-    import onnx
+from activity.training.onnx_export import export_network, write_model
 
 LICENCE: Final = (
     "AGPL-3.0-or-later; fine-tuned from YOLOX-nano (COCO), copyright Megvii Inc., Apache-2.0, "
@@ -56,40 +52,23 @@ def export_detector(
     Raises:
         OutputError: If the file cannot be written.
     """
-    import onnx  # noqa: PLC0415  # only training needs it
-
-    rows, columns = torch.export.Dim("rows", min=1, max=256), torch.export.Dim("columns", min=1, max=256)
-    partial = path.with_suffix(".partial.onnx")
-    metadata = {
-        "labels": json.dumps(list(labels)),
-        "score_thresholds": json.dumps({label: round(float(score_thresholds[label]), 4) for label in labels}),
-        "input_long_side": json.dumps(input_long_side),
-        "strides": json.dumps(list(STRIDES)),
-        "input": "BGR, 0-255",
-        "licence": LICENCE,
-    }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter's own deprecations
-            program = torch.onnx.export(
-                _WithProbabilities(network).eval(),
-                (torch.zeros(1, 3, 192, 320),),
-                input_names=["images"],
-                output_names=["output"],
-                dynamic_shapes={"images": {2: 32 * rows, 3: 32 * columns}},
-                dynamo=True,
-                verbose=False,
-            )
-        assert program is not None  # noqa: S101  # `f` is not given
-        model = program.model_proto
-        forget_the_exporting_machine(model)
-        onnx.helper.set_model_props(model, metadata)
-        onnx.save(model, str(partial))
-        os.replace(partial, path)  # noqa: PTH105  # atomic on every platform
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    return path
+    return export_network(
+        _WithProbabilities(network),
+        path,
+        size=(192, 320),
+        any_size=True,
+        output_names=["output"],
+        metadata={
+            "labels": json.dumps(list(labels)),
+            "score_thresholds": json.dumps(
+                {label: round(float(score_thresholds[label]), 4) for label in labels}
+            ),
+            "input_long_side": json.dumps(input_long_side),
+            "strides": json.dumps(list(STRIDES)),
+            "input": "BGR, 0-255",
+            "licence": LICENCE,
+        },
+    )
 
 
 def state_thresholds(path: Path, score_thresholds: Mapping[str, float]) -> None:
@@ -98,24 +77,11 @@ def state_thresholds(path: Path, score_thresholds: Mapping[str, float]) -> None:
     Raises:
         OutputError: If the file cannot be rewritten.
     """
-    import onnx  # noqa: PLC0415
+    import onnx  # noqa: PLC0415  # only training needs it
 
     try:
         model = onnx.load(str(path))
-        metadata = {entry.key: entry.value for entry in model.metadata_props}
-        metadata["score_thresholds"] = json.dumps(dict(score_thresholds))
-        forget_the_exporting_machine(model)
-        onnx.helper.set_model_props(model, metadata)
-        partial = path.with_suffix(".partial.onnx")
-        onnx.save(model, str(partial))
-        os.replace(partial, path)  # noqa: PTH105  # atomic on every platform
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-
-
-def forget_the_exporting_machine(model: onnx.ModelProto) -> None:
-    """Drop the stack trace that torch's exporter leaves at every node: paths of this machine, a fifth of the file."""
-    for graph in (model.graph, *model.functions):
-        for part in (graph, *graph.node, *getattr(graph, "initializer", ()), *graph.value_info):
-            del part.metadata_props[:]
-            part.doc_string = ""
+        raise OutputError(f"{path}: cannot be rewritten ({error.strerror})") from error
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    write_model(model, path, metadata=metadata | {"score_thresholds": json.dumps(dict(score_thresholds))})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import warnings
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from activity.pose.heatmap_network import HEATMAP_STRIDE, HeatmapExport, HeatmapNetwork
 from activity.structures import COCO_KEYPOINT_NAMES
+from activity.training.provenance import commit_of_code
 
 OPSET = 17
 
@@ -56,7 +56,7 @@ def export_heatmap_network(
         "padding": repr(padding),
         "keypoints": json.dumps(COCO_KEYPOINT_NAMES),
         "licence": "AGPL-3.0-or-later; backbone started from YOLOX-nano (Apache-2.0)",
-        "commit": _commit(),
+        "commit": commit_of_code(),
     }
     del model.metadata_props[:]
     for key, value in entries.items():
@@ -64,18 +64,3 @@ def export_heatmap_network(
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     return path
-
-
-def _commit() -> str:
-    """The commit of the code, or `unknown` outside a repository."""
-    try:
-        done = subprocess.run(  # a fixed command
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parent,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from activity.evaluation.recognition import (
     measure,
 )
 from activity.recognition.checkpoint import save_checkpoint
+from activity.training.provenance import commit_of_code
 from activity.training.recognizer.card import write_card
 from activity.training.recognizer.config import RecognizerConfig
 from activity.training.recognizer.fit import as_recognizer, fit
@@ -71,7 +71,7 @@ def train(config: RecognizerConfig, *, run_directory: Path) -> Path:
             for key, value in data.dataset.report.to_json().items()
         },
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "commit": _commit(),
+        "commit": commit_of_code(),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -88,18 +88,3 @@ def train(config: RecognizerConfig, *, run_directory: Path) -> Path:
     )
     write_card(config.checkpoint.with_suffix(".md"), config, training)
     return config.checkpoint
-
-
-def _commit() -> str:
-    """The commit of the code, or `unknown` outside a repository."""
-    try:
-        done = subprocess.run(  # a fixed command
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parent,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
