@@ -120,9 +120,7 @@ def test_a_kill_in_each_step_of_twenty_jobs_loses_nothing_and_doubles_nothing(
     jobs = plan_kills(bench, logs / "markers")
     url = bench.database.engine.url.render_as_string(hide_password=False)
     environment = {"PYTHONPATH": str(ROOT), "TMPDIR": str(bench.folder)}
-    pool = WorkerPool(
-        PoolSettings(url, bench.folder / "files", logs, alerts, environment), workers=WORKERS
-    )
+    pool = WorkerPool(PoolSettings(url, bench.folder / "files", logs, alerts, environment), workers=WORKERS)
     try:
         deadline = time.monotonic() + 1800
         while (
