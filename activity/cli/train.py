@@ -31,7 +31,7 @@ RunDirectory = Annotated[
 
 class _RecognizerKind(BaseModel):
     model_config = ConfigDict(extra="allow")
-    kind: Literal["recognizer", "benchmark"] = "recognizer"
+    kind: Literal["recognizer", "clip_model", "benchmark"] = "recognizer"
 
 
 class _Kind(BaseModel):
@@ -91,11 +91,16 @@ def fire(config: Config, run: RunDirectory = None) -> None:
 
 @app.command()
 def recognizer(config: Config, run: RunDirectory = None) -> None:
-    """Train a recogniser on trajectories (kind: recognizer), or measure a recipe on SBU or NW-UCLA (kind: benchmark).
+    """Train a recogniser on trajectories, or measure a recipe on recorded actions; the config's kind says which.
+
+    kind: recognizer trains a network, clip_model gives a trained one a linear model of whole clips, and benchmark
+    measures on SBU or NW-UCLA.
 
     Examples:
 
     activity train recognizer --config configs/recognizer_fighting.yaml
+
+    activity train recognizer --config configs/clip_model_fighting.yaml
 
     activity train recognizer --config configs/benchmark_sbu.yaml
     """
@@ -105,6 +110,11 @@ def recognizer(config: Config, run: RunDirectory = None) -> None:
             from activity.training.recognizer.config import RecognizerConfig  # noqa: PLC0415
 
             _report(trainer.train(read_yaml(config, RecognizerConfig), run_directory=_directory(run, config)))
+        case "clip_model":
+            from activity.training.recognizer import clip_model  # noqa: PLC0415
+            from activity.training.recognizer.clip_model_config import ClipModelConfig  # noqa: PLC0415
+
+            _report(clip_model.train_clip_model(read_yaml(config, ClipModelConfig)))
         case "benchmark":
             from activity.training.recognizer.benchmark import run_benchmark  # noqa: PLC0415
             from activity.training.recognizer.benchmark_config import BenchmarkConfig  # noqa: PLC0415
