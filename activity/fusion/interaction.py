@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +36,8 @@ PAUSE_S: Final = 1.0
 
 _PROBABLE: Final = 0.5
 """An interaction lasts while it is more probable than not."""
+
+_ROWS_AT_ONCE: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,12 @@ def course_of(label: str, segments: Sequence[ActivityScore], times_s: Float) -> 
     values = np.array([s.probability(label) for s in segments])
     neighbours = np.abs(middles[:, None] - middles) <= (ends - begins)[:, None] / 2 + 1e-6  # (S, S)
     smooth = (neighbours * values).sum(axis=1) / neighbours.sum(axis=1)
-    covering = (times_s[:, None] >= begins - 1e-6) & (times_s[:, None] <= ends + 1e-6)  # (N, S)
-    away = np.where(covering, np.abs(times_s[:, None] - middles), np.inf)
-    result: Float = np.where(covering.any(axis=1), smooth[away.argmin(axis=1)], np.nan)
+    result = np.empty(len(times_s))
+    for block in _blocks(len(times_s)):
+        times = times_s[block, None]
+        covering = (times >= begins - 1e-6) & (times <= ends + 1e-6)  # (N, S)
+        away = np.where(covering, np.abs(times - middles), np.inf)
+        result[block] = np.where(covering.any(axis=1), smooth[away.argmin(axis=1)], np.nan)
     return result
 
 
@@ -152,13 +157,24 @@ def distances(
     """
     boxes, others = first.boxes[a].astype(np.float64), second.boxes[b].astype(np.float64)
     size = np.maximum((_longer_sides(boxes) + _longer_sides(others)) / 2, 1.0)
-    joints, other_joints = first.keypoints[a].astype(np.float64), second.keypoints[b].astype(np.float64)
-    apart = np.linalg.norm(joints[:, :, None, :2] - other_joints[:, None, :, :2], axis=3)  # (M, 17, 17)
-    seen = (joints[:, :, None, 2] > 0) & (other_joints[:, None, :, 2] > 0)
-    nearest = np.where(seen, apart, np.inf).min(axis=(1, 2), initial=np.inf)
+    nearest = np.empty(len(a))
+    for block in _blocks(len(a)):
+        joints, other_joints = (
+            first.keypoints[a[block]].astype(np.float64),
+            second.keypoints[b[block]].astype(np.float64),
+        )
+        apart = np.linalg.norm(joints[:, :, None, :2] - other_joints[:, None, :, :2], axis=3)  # (M, 17, 17)
+        seen = (joints[:, :, None, 2] > 0) & (other_joints[:, None, :, 2] > 0)
+        nearest[block] = np.where(seen, apart, np.inf).min(axis=(1, 2), initial=np.inf)
     between = np.maximum(np.maximum(boxes[:, :2] - others[:, 2:], others[:, :2] - boxes[:, 2:]), 0.0)
     gaps = np.where(np.isfinite(nearest), nearest, np.hypot(between[:, 0], between[:, 1]))
     return gaps / size, np.abs(boxes[:, 3] - others[:, 3]) / size
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """The rows of a long track, so many at once that what is computed for each pair of joints stays small."""
+    for start in range(0, count, _ROWS_AT_ONCE):
+        yield slice(start, start + _ROWS_AT_ONCE)
 
 
 def _longer_sides(boxes: Float) -> Float:
