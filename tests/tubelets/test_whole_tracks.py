@@ -38,7 +38,7 @@ def test_a_track_of_three_seconds_is_one_tubelet_of_its_own_length() -> None:
     tubelet = whole_track(standing(3.0), SETTINGS)
     assert tubelet is not None
     assert tubelet.grids.shape == (5, 2, 36, 3, 3)
-    assert (tubelet.start_s, tubelet.end_s) == (0, pytest.approx(35 / 12))
+    assert (tubelet.start_s, tubelet.end_s) == pytest.approx((0, 35 / 12))
     assert tubelet.observed == 1
     steps = np.diff(tubelet.grids[0, 0, :, 0, 0])  # the nose: half a pixel a frame, in body sizes
     np.testing.assert_allclose(steps, steps[0], atol=1e-6)
@@ -80,7 +80,7 @@ def test_a_long_clip_comes_in_equal_windows_with_tracks_cut_at_their_ends() -> N
     windows = list(whole_tracks([long, short], SETTINGS, window_s=5.0))
     assert [[t.track_id for t in window] for window in windows] == [[1], [1, 2], [1]]
     edges = [(window[0].start_s, window[0].end_s) for window in windows]
-    assert edges[0] == (0, pytest.approx(11 / 3, abs=0.1))
+    assert edges[0] == pytest.approx((0, 11 / 3), abs=0.1)
     assert edges[2][1] == pytest.approx(11, abs=0.1)
     for (_, end), (start, _) in pairwise(edges):
         assert 0 < start - end < 0.1
