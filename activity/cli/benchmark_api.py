@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from activity.cli.benchmark import machine_facts
 from activity.cli.console import print_json, stderr, stdout
+from activity.cli.machine import machine_facts
 
 
 def api(

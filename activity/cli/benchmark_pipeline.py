@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from activity.cli.analyze import load_analysis_settings
-from activity.cli.benchmark import machine_facts
 from activity.cli.console import count_progress, print_json, stdout
+from activity.cli.machine import machine_facts
 
 
 def pipeline(

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from activity.cli.analyze import load_analysis_settings
 from activity.cli.console import count_progress, print_json, stdout
+from activity.cli.machine import machine_facts
 
 
 def pose(
@@ -34,7 +35,6 @@ def pose(
 
     activity benchmark pose docs/demo/demo.mp4 --json
     """
-    from activity.cli.benchmark import machine_facts  # noqa: PLC0415  (it registers this command)
     from activity.evaluation.pose_speed import (  # noqa: PLC0415  (keeps --help fast)
         describe_timings,
         pose_estimators,
