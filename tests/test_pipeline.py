@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,10 +12,13 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from activity.config import Settings, VideoSettings
+from activity.assembly import RECOGNIZER_CHECKPOINT, load_networks
+from activity.config import Settings, VideoSettings, embedded_checkpoint
 from activity.errors import CheckpointError, OutputError, VideoError
 from activity.pipeline import Pipeline
-from activity.recognition.clip_model import CLIP_RULE
+from activity.recognition.checkpoint import load_checkpoint
+from activity.recognition.clip_model import CLIP_FEATURES, CLIP_RULE, ClipModel
+from activity.recognition.recognizer import Recognizer
 from activity.report import ClipAnalysis, write_json
 from activity.video import VideoReader, VideoWriter
 
@@ -49,6 +53,28 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+def test_a_recogniser_with_a_model_of_whole_clips_gives_the_summary_by_it() -> None:
+    settings = Settings(threads=1)
+    checkpoint = load_checkpoint(embedded_checkpoint(RECOGNIZER_CHECKPOINT))
+    blind = ClipModel(
+        classes=checkpoint.classes,
+        track_settings={"frame_rate_hz": 12.0, "max_gap_s": 0.5, "keypoint_threshold": 0.1},
+        window_s=5.0,
+        quantiles=np.zeros((2, CLIP_FEATURES)),
+        weights=np.zeros((2, CLIP_FEATURES)),
+        bias=np.log([3.0, 1.0]),  # three to one, whatever it sees
+        training={},
+    )
+    judging = Recognizer(replace(checkpoint, clip_model=blind), threads=1)
+    pipeline = Pipeline(settings, replace(load_networks(settings), recognizer=judging))
+    seen = pipeline.observe(DEMO, most_frames=30)
+    summary = pipeline.conclude(seen, pipeline.recognize(seen.tracks), sha256="0" * 64).summary
+    assert summary.rule == CLIP_RULE
+    assert summary.probabilities == pytest.approx({"Fighting": 0.75, "Normal": 0.25})
+    nobody = pipeline.conclude(replace(seen, tracks=[]), [], sha256="0" * 64).summary
+    assert nobody.rule != CLIP_RULE
+
+
 def test_the_demo_clip_gives_people_activities_and_all_three_files(
     pipeline: Pipeline, demo: ClipAnalysis, tmp_path: Path
 ) -> None:
@@ -56,7 +82,6 @@ def test_the_demo_clip_gives_people_activities_and_all_three_files(
     assert len(analysis.tracks) >= 3
     assert analysis.activities
     assert analysis.summary.label in analysis.classes
-    assert analysis.summary.rule == CLIP_RULE  # the embedded recogniser judges clips as a whole
     assert set(analysis.summary.track_ids) <= {track.track_id for track in analysis.tracks}
     pipeline.write(analysis, tmp_path / "demo", alerts_file=tmp_path / "alerts.jsonl")
     report = json.loads((tmp_path / "demo" / "report.json").read_text())

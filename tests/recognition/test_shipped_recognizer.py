@@ -45,36 +45,3 @@ def test_its_card_speaks_of_this_very_file_with_the_same_figures(recognizer: Rec
     assert recognizer.sha256 in card
     assert f"{recognizer.training['cross_validation']['clip']['balanced_accuracy']:.3f}" in card
     assert f"{recognizer.training['cross_validation']['floor']['mean']:.3f}" in card
-
-
-def test_its_model_of_whole_clips_is_the_one_that_the_card_and_the_header_describe(
-    recognizer: Recognizer,
-) -> None:
-    model = recognizer.clip_model
-    assert model is not None
-    assert model.classes == recognizer.classes
-    training = model.training
-    assert not set(training["videos"]) & set(recognizer.training["held_out_videos"])
-    assert not Path(training["recipe"]["data"]["trajectories"]).is_absolute()
-    card = CHECKPOINT.with_suffix(".md").read_text()
-    for figures in training["cross_validation"].values():
-        assert len(figures["values"]) == 5
-        assert figures["interval"][0] < figures["mean"] < figures["interval"][1]
-        assert f"{figures['mean']:.3f} ± {figures['standard_deviation']:.3f}" in card
-
-
-def test_people_who_thrash_about_make_a_fight_of_a_clip_and_people_who_stand_do_not(
-    recognizer: Recognizer,
-) -> None:
-    model = recognizer.clip_model
-    assert model is not None
-    generator = np.random.default_rng(0)
-    body = generator.normal(size=(5, 2, 1, 3, 3))
-    drawn = []
-    for shaking in (0.8, 0.003):
-        grids = body + shaking * np.cumsum(generator.normal(scale=0.3, size=(5, 2, 24, 3, 3)), axis=2)
-        people = [Tubelet(number, 0, 2, grids.astype(np.float32), 1.0) for number in (1, 2, 3)]
-        probabilities = model.probabilities([people])
-        assert probabilities is not None
-        drawn.append(probabilities["Fighting"])
-    assert drawn[0] > 0.5 > drawn[1]
