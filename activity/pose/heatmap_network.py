@@ -53,9 +53,12 @@ class HeatmapNetwork(nn.Module):
         width: Channels at stride 8.
         fine_width: Channels at stride 4.
         blocks: Depthwise blocks at stride 8.
+        fine_blocks: Depthwise blocks at stride 4.
     """
 
-    def __init__(self, *, width: int = 96, fine_width: int = 32, blocks: int = 2) -> None:
+    def __init__(
+        self, *, width: int = 96, fine_width: int = 32, blocks: int = 4, fine_blocks: int = 2
+    ) -> None:
         super().__init__()
         self.backbone = YoloxBackbone()
         self.laterals = nn.ModuleList(
@@ -65,7 +68,7 @@ class HeatmapNetwork(nn.Module):
         self.coarse = nn.Sequential(*[DepthwiseBlock(width) for _ in range(blocks)])
         self.enlarge = nn.Conv2d(width, 4 * fine_width, 1)
         self.fine_lateral = nn.Conv2d(FINE_CHANNELS, fine_width, 1)
-        self.fine = DepthwiseBlock(fine_width)
+        self.fine = nn.Sequential(*[DepthwiseBlock(fine_width) for _ in range(fine_blocks)])
         self.joints = nn.Conv2d(fine_width, KEYPOINT_COUNT, 1)
         nn.init.normal_(self.joints.weight, std=0.02)
         assert self.joints.bias is not None  # noqa: S101  # made with a bias one line above

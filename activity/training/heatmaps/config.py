@@ -52,7 +52,11 @@ class TopDownConfig(BaseModel):
     ] = None
     backbone: Annotated[
         Path | None, Field(description="ONNX file of YOLOX-nano to start from; null: chance.")
-    ]
+    ] = None
+    initial: Annotated[
+        Path | None,
+        Field(description="Heat-map network to go on from (.onnx, as exported); goes before `backbone`."),
+    ] = None
     stages: Annotated[
         list[CropStage], Field(min_length=1, description="Crop sizes in order; the last is shipped.")
     ]

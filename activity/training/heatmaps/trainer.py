@@ -27,11 +27,14 @@ from activity.training.heatmaps.measurement import measure_crops
 from activity.training.heatmaps.people import stored_people
 from activity.training.heatmaps.samples import CropSampler
 from activity.training.heatmaps.sheet import draw_crops
+from activity.training.heatmaps.warm_start import load_exported
 from activity.training.run_state import TrainingRun, parameter_groups
 
 MEASURED_ORIGINS = ("clips", "lspet", "single17", "rendered")
 """Collections with held-out people, in the order in which they are reported."""
 REPORT_EVERY_STEPS = 50
+WARM_START_CROPS = 256
+"""Crops from which the norms of a network that is gone on from take their statistics."""
 MAY_CHANGE = ("checkpoint", "cache", "stages", "evaluate_every_s", "evaluation_people", "threads")
 """Settings that may differ when a run goes on."""
 
@@ -96,8 +99,13 @@ class HeatmapTraining:
     ) -> None:
         self._config = config
         self._crops = crops
+        self._sampler = self._sampler_from(0)
         network = HeatmapNetwork()
-        if config.backbone is not None:
+        if config.initial is not None:
+            first = config.stages[0]
+            crops_seen, _ = self._sampler.draw(WARM_START_CROPS, size=(first.height, first.width))
+            load_exported(network, config.initial, crops=torch.from_numpy(crops_seen))
+        elif config.backbone is not None:
             load_onnx_weights(network.backbone, config.backbone)
         self.averaged = copy.deepcopy(network)
         self.final_size = (config.stages[-1].height, config.stages[-1].width)
@@ -118,8 +126,13 @@ class HeatmapTraining:
             may_change=MAY_CHANGE,
             console=console,
         )
-        self._sampler = CropSampler(
-            crops, shares=config.data.shares, padding=config.padding, seed=config.seed + self._run.step
+        self._sampler = self._sampler_from(self._run.step)
+
+    def _sampler_from(self, step: int) -> CropSampler:
+        """A sampler whose chance follows from the step at which a process begins."""
+        config = self._config
+        return CropSampler(
+            self._crops, shares=config.data.shares, padding=config.padding, seed=config.seed + step
         )
 
     def run(self) -> None:
