@@ -1,11 +1,11 @@
-"""The first pass over a clip: people, poses, weapons and fire in every sampled frame, one frame in memory at a time."""
+"""The first pass over a clip: people, poses, weapons, fire and motion in the sampled frames, one in memory at a time."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +19,18 @@ from activity.assembly import PERSON_LABEL, WEAPON_LABEL, Networks, make_tracker
 from activity.config import Settings
 from activity.detection.magnified import merge_detections
 from activity.lookahead import work_ahead
+from activity.motion import FramePair, MotionSampler, measure_motion
 from activity.pose.hands import find_hands
-from activity.structures import Detections, FireFinding, Frame, Poses, Track, VideoInfo
+from activity.structures import (
+    MOTION_MEASURES,
+    Detections,
+    FireFinding,
+    Frame,
+    Poses,
+    SceneMotion,
+    Track,
+    VideoInfo,
+)
 from activity.video import VideoReader
 
 OnProgress = Callable[[str, int, int | None], None]
@@ -44,6 +54,7 @@ class Observations:
         tracks: The people, followed.
         weapons: Frame number, time and boxes, of each frame with any.
         fire: Frame number, time and finding, of each examined frame; `None` where fire was not looked for.
+        motion: How the picture moved; `None` where that was not measured.
         detected_people: Time in seconds and [P, 4] boxes of everybody detected, where heads are to be covered.
         timing_s: Wall-clock seconds by stage, as `StageClock` counts them.
     """
@@ -56,6 +67,7 @@ class Observations:
     tracks: list[Track]
     weapons: list[tuple[int, float, Detections]]
     fire: list[tuple[int, float, FireFinding]] | None
+    motion: SceneMotion | None
     detected_people: list[tuple[float, npt.NDArray[np.float32]]]
     timing_s: dict[str, float]
 
@@ -119,11 +131,13 @@ class _Task:
         frame: The frame.
         weapon_turn: Number of the look for weapons; `None` where none is due.
         fire: Whether to look for fire.
+        motion: This frame and an earlier one, where they are to be compared.
     """
 
     frame: Frame
     weapon_turn: int | None
     fire: bool
+    motion: FramePair | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +149,14 @@ class _Sight:
         poses: The people.
         weapons: What a look for weapons found; `None` where none was due.
         fire: What a look for fire found; `None` where none was due.
+        motion: [17], how the picture moved since an earlier frame; `None` where they were not compared.
     """
 
     detections: Detections
     poses: Poses
     weapons: Detections | None
     fire: FireFinding | None
+    motion: npt.NDArray[np.float32] | None
 
 
 def observe_clip(
@@ -170,6 +186,7 @@ def observe_clip(
     video = settings.video
     weapons: list[tuple[int, float, Detections]] = []
     fire: list[tuple[int, float, FireFinding]] = []
+    motion: list[tuple[float, npt.NDArray[np.float32]]] = []
     detected_people: list[tuple[float, npt.NDArray[np.float32]]] = []
     frames_analysed, duration_s = 0, 0.0
     with VideoReader(
@@ -195,6 +212,8 @@ def observe_clip(
                     weapons.append((frame.index, frame.time_s, sight.weapons))
                 if sight.fire is not None:
                     fire.append((frame.index, frame.time_s, sight.fire))
+                if sight.motion is not None:
+                    motion.append((frame.time_s, sight.motion))
                 if settings.output.redact:
                     detected_people.append((frame.time_s, sight.detections.of(PERSON_LABEL).boxes))
                 frames_analysed += 1
@@ -211,15 +230,17 @@ def observe_clip(
             tracks=tracks,
             weapons=weapons,
             fire=None if networks.fire is None else fire,
+            motion=_scene_motion(motion) if settings.recognition.scene_motion else None,
             detected_people=detected_people,
             timing_s=clock.seconds,
         )
 
 
 def _schedule(frames: Iterator[Frame], settings: Settings, networks: Networks) -> Iterator[_Task]:
-    """Say for each frame whether a look for weapons and one for fire are due, by the rates of the settings."""
+    """Say for each frame which of the rarer looks are due, by the rates of the settings."""
     next_fire_s = next_weapon_s = -np.inf
     weapon_looks = 0
+    pairs = MotionSampler() if settings.recognition.scene_motion else None
     for frame in frames:
         weapon_turn = None
         if frame.time_s >= next_weapon_s - 1e-6:
@@ -229,7 +250,8 @@ def _schedule(frames: Iterator[Frame], settings: Settings, networks: Networks) -
         fire = networks.fire is not None and bool(frame.time_s >= next_fire_s - 1e-6)
         if fire:
             next_fire_s = frame.time_s + 1 / settings.fire.rate_hz
-        yield _Task(frame, weapon_turn, fire)
+        pair = None if pairs is None else pairs.pair(frame.image, frame.time_s)
+        yield _Task(frame, weapon_turn, fire, pair)
 
 
 def _look(task: _Task, *, settings: Settings, networks: Networks, clock: StageClock) -> _Sight:
@@ -253,4 +275,13 @@ def _look(task: _Task, *, settings: Settings, networks: Networks, clock: StageCl
     if task.fire and networks.fire is not None:
         with clock("fire"):
             fire = networks.fire.classify(image)
-    return _Sight(detections, poses, weapons, fire)
+    motion = None
+    if task.motion is not None:
+        with clock("motion"):
+            motion = measure_motion(task.motion)
+    return _Sight(detections, poses, weapons, fire, motion)
+
+
+def _scene_motion(rows: Sequence[tuple[float, npt.NDArray[np.float32]]]) -> SceneMotion:
+    measures = np.array([row for _, row in rows], np.float32).reshape(-1, len(MOTION_MEASURES))
+    return SceneMotion(np.array([time_s for time_s, _ in rows], np.float64), measures)

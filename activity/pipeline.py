@@ -26,9 +26,9 @@ from activity.observation import Observations, OnProgress, StageClock, no_progre
 from activity.playback import ANNOTATED_VIDEO, draw_clip
 from activity.recognition.clip_model import CLIP_RULE
 from activity.report import ClipAnalysis, FireReading, Part, read_head, write_html, write_json
-from activity.scene import find_aims, find_holders, judge_fire
-from activity.structures import ActivityScore, Track
-from activity.tubelets import TubeletSettings, make_tubelets, whole_tracks
+from activity.scene import clip_windows, find_aims, find_holders, judge_fire
+from activity.structures import ActivityScore, SceneMotion, Track
+from activity.tubelets import TubeletSettings, make_tubelets
 from activity.video import sha256_of
 
 _SEGMENTS_AT_ONCE: Final = 256
@@ -116,14 +116,14 @@ class Pipeline:
             scores += map(_with_averaged_attention, recognizer.recognize(batch, attention=attention))
         return scores
 
-    def judge(self, tracks: Sequence[Track]) -> ClipVerdict | None:
-        """What the recogniser's model of whole clips says; `None` where it has none, or nobody was followed."""
+    def judge(self, tracks: Sequence[Track], motion: SceneMotion | None) -> ClipVerdict | None:
+        """What the recogniser's model of whole clips says; `None` where it has none, or nothing to go by."""
         model = self._networks.recognizer.clip_model
         if model is None:
             return None
         settings = TubeletSettings.from_mapping(model.track_settings)
-        probabilities = model.probabilities(whole_tracks(tracks, settings, window_s=model.window_s))
-        return None if probabilities is None else ClipVerdict(probabilities, CLIP_RULE)
+        opinion = model.judge(clip_windows(tracks, motion, settings, window_s=model.window_s))
+        return None if opinion is None else ClipVerdict(opinion.probabilities, CLIP_RULE, opinion.votes)
 
     def conclude(
         self, seen: Observations, activities: Sequence[ActivityScore], *, sha256: str
@@ -159,10 +159,11 @@ class Pipeline:
             damage=seen.damage,
             tracks=seen.tracks,
             activities=activities,
-            summary=summarize_clip(activities, verdict=self.judge(seen.tracks)),
+            summary=summarize_clip(activities, verdict=self.judge(seen.tracks, seen.motion)),
             detections=seen.weapons,
             holders=weapons.links,
             fire=readings,
+            motion=seen.motion,
             alerts=alerts,
             models=tuple(self._networks.models),
             timing_s=seen.timing_s,

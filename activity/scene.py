@@ -1,8 +1,9 @@
-"""Weapons, their holders and fire: joins what the frames told to what the rules and the report look at."""
+"""Joins what the frames told to what is judged: weapons with holders, fire, and the clip in windows of time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +14,10 @@ from activity.association import find_pointing, link_holders, people_at, vote_al
 from activity.fusion.episodes import Persistence, link_sightings
 from activity.fusion.findings import Box, Episode, PostureHint, Sighting
 from activity.pose.hands import find_hands
+from activity.recognition.clip_model import ClipWindow
 from activity.report import FireReading
-from activity.structures import Detections, FireFinding, HolderLink, Track
+from activity.structures import Detections, FireFinding, HolderLink, SceneMotion, Track
+from activity.tubelets import TubeletSettings, whole_tracks
 
 POINTING_PRECISION: Final = 0.74
 """Of the people named by the line of an arm, the share who were aimed at: 400 rendered scenes, 0.67 to 0.81."""
@@ -140,3 +143,33 @@ def judge_fire(
 def _box(values: npt.NDArray[np.float32]) -> Box:
     x0, y0, x1, y1 = values.tolist()
     return x0, y0, x1, y1
+
+
+def clip_windows(
+    tracks: Sequence[Track], motion: SceneMotion | None, settings: TubeletSettings, *, window_s: float
+) -> Iterator[ClipWindow]:
+    """Cut a clip into equal windows of at most `window_s`, for a model that judges whole clips.
+
+    Args:
+        tracks: The people, of any number.
+        motion: How the picture moved, where it was measured.
+        settings: How tracks are resampled.
+        window_s: Longest window.
+
+    Yields:
+        Every window between the first and the last thing that is known, in order of time; some may hold nobody.
+
+    Raises:
+        ConfigurationError: If the settings have no rate to resample to.
+    """
+    times = [track.times_s for track in tracks]
+    if motion is not None and len(motion):
+        times.append(motion.times_s)
+    if not times:
+        return
+    first_s, last_s = min(float(t[0]) for t in times), max(float(t[-1]) for t in times)
+    count = max(1, math.ceil((last_s - first_s) / window_s - 1e-9))
+    edges_s = (first_s + (last_s - first_s) / count * np.arange(1, count)).tolist()
+    bounds = zip((-math.inf, *edges_s), (*edges_s, math.inf), strict=True)
+    for people, (start_s, end_s) in zip(whole_tracks(tracks, settings, edges_s=edges_s), bounds, strict=True):
+        yield ClipWindow(people, None if motion is None else motion.between(start_s, end_s))

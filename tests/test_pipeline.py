@@ -17,7 +17,8 @@ from activity.config import Settings, VideoSettings, embedded_checkpoint
 from activity.errors import CheckpointError, OutputError, VideoError
 from activity.pipeline import Pipeline
 from activity.recognition.checkpoint import load_checkpoint
-from activity.recognition.clip_model import CLIP_FEATURES, CLIP_RULE, ClipModel
+from activity.recognition.clip_model import CLIP_FEATURES, CLIP_RULE, SCENE_FEATURES, ClipModel
+from activity.recognition.forest import LEAF, Forest
 from activity.recognition.recognizer import Recognizer
 from activity.report import ClipAnalysis, write_json
 from activity.video import VideoReader, VideoWriter
@@ -56,21 +57,33 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
 def test_a_recogniser_with_a_model_of_whole_clips_gives_the_summary_by_it() -> None:
     settings = Settings(threads=1)
     checkpoint = load_checkpoint(embedded_checkpoint(RECOGNIZER_CHECKPOINT))
+
+    def always(share: float, features: int) -> Forest:
+        one = np.zeros(1, np.int64)
+        shares = np.array([[share, 1 - share]])
+        return Forest(one, one + LEAF, np.zeros(1), np.zeros((1, 2), np.int64), shares, features)
+
     blind = ClipModel(
         classes=checkpoint.classes,
         track_settings={"frame_rate_hz": 12.0, "max_gap_s": 0.5, "keypoint_threshold": 0.1},
         window_s=5.0,
-        quantiles=np.zeros((2, CLIP_FEATURES)),
-        weights=np.zeros((2, CLIP_FEATURES)),
-        bias=np.log([3.0, 1.0]),  # three to one, whatever it sees
+        people=always(0.9, CLIP_FEATURES),
+        scene=always(0.6, SCENE_FEATURES),
         training={},
     )
     judging = Recognizer(replace(checkpoint, clip_model=blind), threads=1)
     pipeline = Pipeline(settings, replace(load_networks(settings), recognizer=judging))
     seen = pipeline.observe(DEMO, most_frames=30)
+    assert seen.motion is not None
+    assert seen.motion.times_s[0] == pytest.approx(2 / 15)  # every second frame of 15 a second
+    assert len(seen.motion) == 14
     summary = pipeline.conclude(seen, pipeline.recognize(seen.tracks), sha256="0" * 64).summary
     assert summary.rule == CLIP_RULE
     assert summary.probabilities == pytest.approx({"Fighting": 0.75, "Normal": 0.25})
+    assert summary.votes["people"]["Fighting"] == pytest.approx(0.9)
+    assert summary.votes["scene"]["Fighting"] == pytest.approx(0.6)
+    still = pipeline.conclude(replace(seen, motion=None), pipeline.recognize(seen.tracks), sha256="0" * 64)
+    assert set(still.summary.votes) == {"people"}
     nobody = pipeline.conclude(replace(seen, tracks=[]), [], sha256="0" * 64).summary
     assert nobody.rule != CLIP_RULE
 

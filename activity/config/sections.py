@@ -164,6 +164,10 @@ class RecognitionSettings(Section):
         description="Frames between the starts of two segments; null takes the checkpoint's.",
     )
     attention: bool = Field(True, description="Keep the attention maps for the report.")
+    scene_motion: bool = Field(
+        True,
+        description="Measure how the picture moves, about ten times a second: it has a vote in the clip's summary.",
+    )
 
 
 class FireSettings(Section):

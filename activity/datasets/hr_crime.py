@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from activity.errors import DatasetError
-from activity.structures import KEYPOINT_COUNT, Track, boxes_around_keypoints
+from activity.structures import KEYPOINT_COUNT, SceneMotion, Track, boxes_around_keypoints
 
 COLUMNS: Final = 1 + 2 * KEYPOINT_COUNT
 HR_CRIME_FRAME_RATE_HZ: Final = 30.0
@@ -92,6 +92,7 @@ class TrajectoryDataset:
         videos: Category of every video folder, by video name; videos without any person are among them.
         unlabelled_videos: Videos that `videos.json` names and that have no folder, hence no category.
         report: What was read and what was not.
+        motions: How the picture of a video moved, by video name, where the data tell.
     """
 
     root: Path
@@ -99,6 +100,7 @@ class TrajectoryDataset:
     videos: Mapping[str, str]
     unlabelled_videos: tuple[str, ...]
     report: ReadingReport
+    motions: Mapping[str, SceneMotion] = field(default_factory=dict)
 
     @property
     def categories(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""People of clips that `activity analyze` has followed: its reports as training input.
+"""People of clips that `activity analyze` has followed, and how the picture moved: its reports as training input.
 
 A report keeps every track with its keypoints, so a recogniser can learn from just what the pipeline will show it.
 The class is the name of the folder that the clip lay in, unless the caller knows better.
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from activity.datasets.hr_crime import ReadingReport, Trajectory, TrajectoryDataset
 from activity.errors import DatasetError, StructureError
-from activity.report.schema import TrackEntry
+from activity.report.schema import SceneMotionEntry, TrackEntry
+from activity.structures import SceneMotion
 
 
 class _Clip(BaseModel):
@@ -26,6 +27,7 @@ class _Report(BaseModel):
 
     clip: _Clip
     tracks: list[TrackEntry]
+    scene_motion: SceneMotionEntry | None = None
 
 
 def read_reports(root: Path, *, class_names: Mapping[str, str] | None = None) -> TrajectoryDataset:
@@ -37,7 +39,7 @@ def read_reports(root: Path, *, class_names: Mapping[str, str] | None = None) ->
             class.
 
     Returns:
-        A data set whose videos are the stems of the clips. Unreadable reports are counted in its report, with the
+        A data set whose videos are the stems of the clips, with the motion of their pictures. Unreadable reports are counted in its report, with the
         reason; so are gaps and frames without a joint.
 
     Raises:
@@ -49,11 +51,13 @@ def read_reports(root: Path, *, class_names: Mapping[str, str] | None = None) ->
     reading = ReadingReport()
     trajectories: list[Trajectory] = []
     videos: dict[str, str] = {}
+    motions: dict[str, SceneMotion] = {}
     for path in sorted(root.rglob("report.json")):
         reading.files += 1
         try:
             report = _Report.model_validate_json(path.read_bytes())
             tracks = [entry.to_track() for entry in report.tracks]
+            motion = None if report.scene_motion is None else report.scene_motion.to_motion()
         except (OSError, ValidationError, StructureError) as error:
             reading.unreadable_files[str(path)] = str(error).splitlines()[0]
             continue
@@ -66,6 +70,8 @@ def read_reports(root: Path, *, class_names: Mapping[str, str] | None = None) ->
                 f"{path}: the clip {report.clip.path!r} lay in no folder that could name its class"
             )
         videos[clip.stem] = category
+        if motion is not None:
+            motions[clip.stem] = motion
         for track in tracks:
             reading.rows += len(track.frame_indices)
             steps = np.diff(track.frame_indices)
@@ -79,4 +85,4 @@ def read_reports(root: Path, *, class_names: Mapping[str, str] | None = None) ->
             "reports of activity analyze"
         )
     trajectories.sort(key=lambda one: (one.category, one.video, one.track.track_id))
-    return TrajectoryDataset(root, tuple(trajectories), videos, (), reading)
+    return TrajectoryDataset(root, tuple(trajectories), videos, (), reading, motions)

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from activity.datasets.hr_crime import TrajectoryDataset
 from activity.errors import DatasetError
 from activity.fusion.clip_summary import ClipVerdict
-from activity.recognition.clip_model import CLIP_RULE, ClipModel
+from activity.recognition.clip_model import CLIP_RULE, ClipModel, ClipWindow
 from activity.recognition.recognizer import Recognizer
+from activity.scene import clip_windows
 from activity.structures import ActivityScore, Track, Tubelet
-from activity.tubelets import TubeletSettings, make_tubelets, whole_tracks
+from activity.tubelets import TubeletSettings, make_tubelets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,15 +25,14 @@ class LabelledVideo:
         category: Its class.
         group: What it must not be split from: its source, or the video itself.
         people: The tubelets of each person; a person without a usable segment has an empty tuple.
-        windows: The people's whole tracks as tubelets, in windows of time, for a model of whole clips; empty where
-            none asks.
+        windows: The whole clip in windows of time, for a model of whole clips; empty where none asks, or nothing is known.
     """
 
     video: str
     category: str
     group: str
     people: tuple[tuple[Tubelet, ...], ...]
-    windows: tuple[tuple[Tubelet, ...], ...] = ()
+    windows: tuple[ClipWindow, ...] = ()
 
     @property
     def tubelets(self) -> list[Tubelet]:
@@ -46,7 +46,7 @@ class Prediction(NamedTuple):
     Attributes:
         video: The video.
         scores: One score a segment, people in the order of the video.
-        verdict: What a model of whole clips says; `None` where there is none, or nobody was followed.
+        verdict: What a model of whole clips says; `None` where there is none, or it has nothing to go by.
     """
 
     video: LabelledVideo
@@ -96,7 +96,14 @@ def cut_videos(
             tuple(people.get(video, ())),
             ()
             if clip_settings is None
-            else tuple(whole_tracks(tracks.get(video, ()), clip_settings[0], window_s=clip_settings[1])),
+            else tuple(
+                clip_windows(
+                    tracks.get(video, ()),
+                    dataset.motions.get(video),
+                    clip_settings[0],
+                    window_s=clip_settings[1],
+                )
+            ),
         )
         for video in sorted(labels)
     ]
@@ -117,5 +124,5 @@ def predict(recognizer: Recognizer, videos: Sequence[LabelledVideo]) -> list[Pre
 
 def judge(model: ClipModel | None, video: LabelledVideo) -> ClipVerdict | None:
     """What a model of whole clips says of a video that was cut for it."""
-    probabilities = None if model is None else model.probabilities(video.windows)
-    return None if probabilities is None else ClipVerdict(probabilities, CLIP_RULE)
+    opinion = None if model is None else model.judge(video.windows)
+    return None if opinion is None else ClipVerdict(opinion.probabilities, CLIP_RULE, opinion.votes)

@@ -7,7 +7,7 @@ the people who stand out most, not all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -35,10 +35,12 @@ class ClipVerdict:
     Attributes:
         probabilities: Class name to probability, in the recogniser's order.
         rule: How the model came to it, in a sentence.
+        votes: What each part of the model says by itself: its name, and class name to probability.
     """
 
     probabilities: Mapping[str, float]
     rule: str
+    votes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def summarize_clip(activities: Iterable[ActivityScore], *, verdict: ClipVerdict | None = None) -> ClipSummary:
@@ -56,7 +58,7 @@ def summarize_clip(activities: Iterable[ActivityScore], *, verdict: ClipVerdict 
     for activity in activities:
         by_track.setdefault(activity.track_id, []).append(activity)
     if not by_track and verdict is not None:
-        return _as_summary(verdict.probabilities, verdict.rule, ())
+        return _as_summary(verdict.probabilities, verdict.rule, (), votes=verdict.votes)
     if not by_track:
         return ClipSummary(
             None, None, {}, RULE, reason="nobody was followed for long enough to judge an activity"
@@ -77,14 +79,25 @@ def summarize_clip(activities: Iterable[ActivityScore], *, verdict: ClipVerdict 
 
     leading = sorted(people, key=lambda track_id: (-salience(track_id), track_id))[:LEADING_PEOPLE]
     if verdict is not None:
-        return _as_summary(verdict.probabilities, verdict.rule, leading)
+        return _as_summary(verdict.probabilities, verdict.rule, leading, votes=verdict.votes)
     pooled = np.stack([people[track_id] for track_id in leading]).mean(axis=0)
     return _as_summary(dict(zip(classes, pooled.tolist(), strict=True)), RULE, leading)
 
 
-def _as_summary(probabilities: Mapping[str, float], rule: str, track_ids: Sequence[int]) -> ClipSummary:
+def _as_summary(
+    probabilities: Mapping[str, float],
+    rule: str,
+    track_ids: Sequence[int],
+    *,
+    votes: Mapping[str, Mapping[str, float]] | None = None,
+) -> ClipSummary:
     capped = {name: float(min(value, 1.0)) for name, value in probabilities.items()}
     best = max(capped, key=lambda name: capped[name])
     return ClipSummary(
-        label=best, score=capped[best], probabilities=capped, rule=rule, track_ids=tuple(track_ids)
+        label=best,
+        score=capped[best],
+        probabilities=capped,
+        rule=rule,
+        track_ids=tuple(track_ids),
+        votes=votes or {},
     )

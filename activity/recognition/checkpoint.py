@@ -3,7 +3,8 @@
 The header's metadata holds one JSON object under ``activity.recognizer``: `format_version`, `architecture`,
 `network` (its configuration), `classes`, `skeleton` (joint names in order), `tubelets` (the settings that cut the
 training segments) and `training` (provenance). A file may hold a model of whole clips beside the network: then
-`clip_model` has `tracks` (how they are resampled), `window_s` and `training`, and three tensors bear its name. Nothing is
+`clip_model` has `tracks` (how they are resampled), `window_s`, `forests` (their names and numbers of features) and
+`training`, and tensors ``clip_model.<forest>.<part>`` hold the forests. Nothing is
 guessed from the weights, and a file whose parts contradict each other is refused.
 """
 
@@ -24,12 +25,21 @@ from torch import Tensor, nn
 from activity.errors import CheckpointError, ConfigurationError, OutputError
 from activity.recognition.architectures import NetworkConfig, architecture_of, build_network, network_config
 from activity.recognition.clip_model import ClipModel
+from activity.recognition.forest import Forest
 from activity.structures import COCO_KEYPOINT_NAMES
 
 METADATA_KEY: Final = "activity.recognizer"
 FORMAT_VERSION: Final = 1
 _CLIP_MODEL: Final = "clip_model"
-_CLIP_TENSORS: Final = ("quantiles", "weights", "bias")
+_FORESTS: Final = ("people", "scene")
+_FOREST_TENSORS: Final[Mapping[str, torch.dtype]] = {
+    "roots": torch.int32,
+    "features": torch.int16,
+    "thresholds": torch.float64,
+    "children": torch.int32,
+    "shares": torch.float32,
+}
+"""The parts of a forest, and the smallest type that holds each."""
 _REQUIRED: Final[Mapping[str, type]] = {
     "format_version": int,
     "architecture": str,
@@ -98,13 +108,18 @@ def save_checkpoint(
             raise CheckpointError(
                 f"{path}: the model of clips knows {list(clip_model.classes)}, the network {list(classes)}"
             )
+        forests = {
+            name: getattr(clip_model, name) for name in _FORESTS if getattr(clip_model, name) is not None
+        }
         header[_CLIP_MODEL] = {
             "tracks": dict(clip_model.track_settings),
             "window_s": clip_model.window_s,
+            "forests": {name: forest.feature_count for name, forest in forests.items()},
             "training": dict(clip_model.training),
         }
-        for name in _CLIP_TENSORS:
-            tensors[f"{_CLIP_MODEL}.{name}"] = torch.from_numpy(getattr(clip_model, name)).contiguous()
+        for name, forest in forests.items():
+            for part, kind in _FOREST_TENSORS.items():
+                tensors[f"{_CLIP_MODEL}.{name}.{part}"] = torch.from_numpy(getattr(forest, part)).to(kind)
     content = save(tensors, metadata={METADATA_KEY: json.dumps(header, allow_nan=False)})
     partial = path.with_name(path.name + ".partial")
     try:
@@ -212,33 +227,49 @@ def _clip_model(
     if _CLIP_MODEL not in header:
         return None
     described = header[_CLIP_MODEL]
-    parts = [tensors.pop(f"{_CLIP_MODEL}.{name}", None) for name in _CLIP_TENSORS]
-    quantiles, weights, bias = (None if part is None else part.double().numpy() for part in parts)
     if (
         not isinstance(described, dict)
         or not isinstance(described.get("tracks"), dict)
         or not isinstance(described.get("window_s"), float)
         or not isinstance(described.get("training"), dict)
-        or quantiles is None
-        or weights is None
-        or bias is None
+        or not isinstance(described.get("forests"), dict)
+        or not set(described["forests"]) <= set(_FORESTS)
     ):
         raise CheckpointError(
-            f"{path}: its model of whole clips lacks a part of {', '.join(('tracks', 'window_s', 'training', *_CLIP_TENSORS))}; "
-            "take an intact copy or train it again"
+            f"{path}: its model of whole clips lacks a part of tracks, window_s, training and forests; take an intact copy "
+            "or train it again with this version"
         )
     try:
+        forests = {
+            name: _forest(path, name, feature_count, tensors)
+            for name, feature_count in described["forests"].items()
+        }
         return ClipModel(
             classes,
             track_settings=described["tracks"],
             window_s=described["window_s"],
-            quantiles=quantiles,
-            weights=weights,
-            bias=bias,
+            people=forests.get("people"),
+            scene=forests.get("scene"),
             training=described["training"],
         )
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+        raise error if str(error).startswith(str(path)) else CheckpointError(f"{path}: {error}") from error
+
+
+def _forest(path: Path, name: str, feature_count: Any, tensors: dict[str, Tensor]) -> Forest:
+    parts = {part: tensors.pop(f"{_CLIP_MODEL}.{name}.{part}", None) for part in _FOREST_TENSORS}
+    lost = [part for part, tensor in parts.items() if tensor is None]
+    if lost or not isinstance(feature_count, int):
+        raise CheckpointError(
+            f"{path}: its model of whole clips lacks {', '.join(lost) or 'the number of features'} of the forest {name!r}; "
+            "take an intact copy or train it again"
+        )
+    arrays = {
+        part: (tensor.double() if tensor.is_floating_point() else tensor.long()).numpy()
+        for part, tensor in parts.items()
+        if tensor is not None
+    }
+    return Forest(**arrays, feature_count=feature_count)
 
 
 def _load_weights(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -1,36 +1,69 @@
-"""What a clip as a whole shows, by a linear model of how all its people moved over their whole tracks.
+"""What a clip as a whole shows, by how all its people moved and by how the picture moved.
 
-The label of a clip is known and those of its people are not, so this model is asked about the clip at once: hand-made
-numbers of every person's whole track (`motion_features`), pooled over the people, each replaced by its rank among the
-training clips, and a logistic regression on the ranks. A few hundred weights cannot learn much by heart.
+The label of a clip is known and those of its people are not, so this model is asked about the clip at once. Two forests
+have a vote each, on numbers that hardly share their errors: how every followed person moved over the whole track
+(`motion_features`, pooled over the people), and how the picture moved (`SceneMotion`), which also knows of people whom
+nobody could follow. A clip in which nobody was followed is not judged: trees and traffic move too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from activity.errors import CheckpointError, StructureError
+from activity.recognition.forest import Forest
 from activity.recognition.motion_features import MOTION_FEATURES, motion_features
-from activity.structures import Tubelet
+from activity.structures import MOTION_MEASURES, SceneMotion, Tubelet
 
 CLIP_FEATURES: Final = 4 * MOTION_FEATURES
+SCENE_FEATURES: Final = 5 * len(MOTION_MEASURES)
 _LEADING: Final = 3
-FARTHEST: Final = 5.2
-"""Standard deviations at which a value counts that reaches the least or the greatest of the training clips."""
 
 CLIP_RULE: Final = (
-    "a logistic regression on how all people moved over their whole tracks (speeds, accelerations, posture; mean, "
-    "median, greatest and three greatest over the people), averaged over the windows of a long clip; the people named "
-    "are those who stand out most to the network"
+    "the mean of two votes: a forest on how all people moved over their whole tracks (speeds, accelerations, posture), and "
+    "one on how the picture moved (optical flow: how fast, how much of it, in how many directions), each averaged over the "
+    "windows of a long clip; the people named are those who stand out most to the network"
 )
 
 Float = npt.NDArray[np.float64]
+Voter = Literal["people", "scene"]
+"""Whose movement a vote goes by."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipWindow:
+    """What is known of a stretch of a clip.
+
+    Attributes:
+        tracks: One tubelet a person, of any length, from `activity.tubelets.whole_tracks`.
+        motion: How the picture moved; `None` where nobody measured it.
+    """
+
+    tracks: tuple[Tubelet, ...] = ()
+    motion: SceneMotion | None = None
+
+    @property
+    def has_motion(self) -> bool:
+        """Whether there are two rows of the picture's motion: fewer say nothing of how it changes."""
+        return self.motion is not None and len(self.motion) >= 2
+
+
+@dataclass(frozen=True, slots=True)
+class ClipOpinion:
+    """What a model says of a whole clip.
+
+    Attributes:
+        probabilities: Class name to probability, the mean of the votes.
+        votes: By `Voter`, class name to probability.
+    """
+
+    probabilities: Mapping[str, float]
+    votes: Mapping[str, Mapping[str, float]]
 
 
 def pool_people(rows: Float) -> Float:
@@ -61,105 +94,99 @@ def clip_features(tracks: Sequence[Tubelet]) -> Float:
     return pool_people(rows.reshape(-1, MOTION_FEATURES))
 
 
+def scene_features(motion: SceneMotion) -> Float:
+    """A clip in numbers: mean, maximum, deviation, median and mean change from row to row of the picture's motion.
+
+    Args:
+        motion: Of at least two rows.
+
+    Returns:
+        [85]: five times the 17 `MOTION_MEASURES`.
+
+    Raises:
+        StructureError: If there are fewer rows.
+    """
+    if len(motion) < 2:
+        raise StructureError(f"motion: expected 2 or more rows, got {len(motion)}")
+    rows = motion.measures.astype(np.float64)
+    change = np.abs(np.diff(rows, axis=0)).mean(axis=0)
+    return np.concatenate(
+        [rows.mean(axis=0), rows.max(axis=0), rows.std(axis=0), np.median(rows, axis=0), change]
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipModel:
-    """Quantiles of the training clips and the weights of a softmax regression on the ranks.
+    """Two forests, of which one may lack.
 
     Attributes:
-        classes: C names, in the order of the weights.
+        classes: C names, in the order of the forests' shares.
         track_settings: How tracks are resampled for it: plain values for `TubeletSettings.from_mapping`.
         window_s: Longer clips are judged in equal windows of at most so many seconds, for the training clips lasted
             no longer.
-        quantiles: [Q, 188], each feature's quantiles over the training clips at Q equal steps from 0 to 1.
-        weights: [C, 188].
-        bias: [C].
-        training: Where the weights come from: data, folds, figures.
+        people: On `clip_features`; `None` lets the picture's motion decide alone.
+        scene: On `scene_features`; `None` lets the people decide alone.
+        training: Where the forests come from: data, folds, figures.
 
     Raises:
-        CheckpointError: If shapes do not fit each other, a value is not finite, or quantiles fall.
+        CheckpointError: If there is no forest, one has other features or classes, or `window_s` is no length of time.
     """
 
     classes: tuple[str, ...]
     track_settings: Mapping[str, Any]
     window_s: float
-    quantiles: Float
-    weights: Float
-    bias: Float
+    people: Forest | None
+    scene: Forest | None
     training: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.window_s) and self.window_s > 0):
             raise CheckpointError(f"clip_model.window_s: expected more than 0 s, got {self.window_s}")
-        count = len(self.classes)
-        for name, shape in (
-            ("quantiles", (len(self.quantiles), CLIP_FEATURES)),
-            ("weights", (count, CLIP_FEATURES)),
-            ("bias", (count,)),
+        if self.people is None and self.scene is None:
+            raise CheckpointError("clip_model: expected a forest on people, on the scene, or both, got none")
+        for name, forest, features in (
+            ("people", self.people, CLIP_FEATURES),
+            ("scene", self.scene, SCENE_FEATURES),
         ):
-            value = np.asarray(getattr(self, name), dtype=np.float64)
-            object.__setattr__(self, name, value)
-            if value.shape != shape or not np.isfinite(value).all():
+            wanted = (features, len(self.classes))
+            if forest is not None and (forest.feature_count, forest.shares.shape[1]) != wanted:
                 raise CheckpointError(
-                    f"clip_model.{name}: expected finite numbers of shape {list(shape)} for {count} classes, got "
-                    f"{list(value.shape)}; take an intact copy or train it again"
+                    f"clip_model.{name}: expected {wanted[0]} features and {wanted[1]} classes, got "
+                    f"{forest.feature_count} and {forest.shares.shape[1]}; train it again with this version"
                 )
-        if len(self.quantiles) < 2 or (np.diff(self.quantiles, axis=0) < 0).any():
-            raise CheckpointError(
-                "clip_model.quantiles: expected two or more rising rows; take an intact copy or train it again"
-            )
 
-    def probabilities(self, windows: Iterable[Sequence[Tubelet]]) -> dict[str, float] | None:
-        """How probable each class is for a clip, on average over its windows; `None` where nobody was followed.
+    def judge(self, windows: Iterable[ClipWindow]) -> ClipOpinion | None:
+        """How probable each class is for a clip: each vote on average over the windows that have something for it.
 
         Args:
-            windows: From `activity.tubelets.whole_tracks` with the model's `track_settings` and `window_s`.
+            windows: Stretches of at most `window_s`, with tracks by `track_settings`.
+
+        Returns:
+            `None` where nobody was followed in any window, or no forest of this model has anything to go by.
 
         Raises:
             StructureError: If two tracks of a window have one id.
         """
-        judged = []
-        for tracks in windows:
-            if len({track.track_id for track in tracks}) != len(tracks):
+        people: list[Float] = []
+        scenes: list[Float] = []
+        for window in windows:
+            if len({track.track_id for track in window.tracks}) != len(window.tracks):
                 raise StructureError("windows: expected one tubelet a person, got two of one track id")
-            if tracks:
-                judged.append(clip_features(tracks))
-        if not judged:
+            if window.tracks:
+                people.append(clip_features(window.tracks))
+            if window.motion is not None and window.has_motion:
+                scenes.append(scene_features(window.motion))
+        if not people:
             return None
-        values = self.of_features(np.stack(judged)).mean(axis=0)
+        votes: dict[Voter, Float] = {}
+        if self.people is not None:
+            votes["people"] = self.people.probabilities(np.stack(people)).mean(axis=0)
+        if self.scene is not None and scenes:
+            votes["scene"] = self.scene.probabilities(np.stack(scenes)).mean(axis=0)
+        if not votes:
+            return None
+        mean = np.mean(list(votes.values()), axis=0)
+        return ClipOpinion(self._named(mean), {voter: self._named(vote) for voter, vote in votes.items()})
+
+    def _named(self, values: Float) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.classes, values, strict=True)}
-
-    def of_features(self, features: Float) -> Float:
-        """Probabilities [N, C] of clips in numbers, [N, 188]."""
-        logits = normal_ranks(features, self.quantiles) @ self.weights.T + self.bias
-        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: Float = exponents / exponents.sum(axis=1, keepdims=True)
-        return probabilities
-
-
-def normal_ranks(features: Float, quantiles: Float) -> Float:
-    """Ranks of values among quantiles, as standard deviations of a normal distribution.
-
-    A value that equals several quantiles gets the middle of their ranks; one that reaches the ends, `FARTHEST`. A
-    feature that was the same in every training clip says nothing: 0.
-
-    Args:
-        features: [N, F].
-        quantiles: [Q, F], rising, at Q equal steps from 0 to 1.
-
-    Returns:
-        [N, F], within `FARTHEST` of 0.
-    """
-    steps = np.linspace(0, 1, len(quantiles))
-    ranks = np.empty_like(features)
-    for column in range(features.shape[1]):
-        values, marks = features[:, column], quantiles[:, column]
-        if marks[0] == marks[-1]:
-            ranks[:, column] = 0.5
-            continue
-        last = np.interp(values, marks, steps)  # of equal marks the last counts
-        first = 1 - np.interp(-values, -marks[::-1], steps)  # and here the first
-        ranks[:, column] = np.where(
-            values <= marks[0], 0.0, np.where(values >= marks[-1], 1.0, (first + last) / 2)
-        )
-    clipped: Float = np.clip(ndtri(ranks), -FARTHEST, FARTHEST)
-    return clipped

@@ -18,6 +18,7 @@ from activity.structures import (
     Detections,
     HolderLink,
     SceneAlert,
+    SceneMotion,
     Track,
     VideoInfo,
 )
@@ -102,6 +103,7 @@ class ClipAnalysis:
             any object may be left out.
         holders: Who holds each weapon.
         fire: One reading for every frame given to the fire detector.
+        motion: How the picture moved; `None` where that was not measured.
         alerts: What was raised; empty is "none" only if ``alerts`` is not in `not_analysed`.
         models: Every model that took part.
         timing_s: Stage to wall-clock seconds.
@@ -134,6 +136,7 @@ class ClipAnalysis:
     alerts: Sequence[SceneAlert]
     models: Sequence[ModelInfo]
     timing_s: Mapping[str, float]
+    motion: SceneMotion | None = None
     detected_people: Sequence[tuple[float, npt.NDArray[np.float32]]] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     warnings: Sequence[str] = ()

@@ -79,6 +79,10 @@ def summary_entry(analysis: ClipAnalysis) -> SummaryEntry:
         rule=summary.rule,
         reason=summary.reason,
         track_ids=list(summary.track_ids),
+        votes={
+            judge: {name: round(float(value), 6) for name, value in vote.items()}
+            for judge, vote in summary.votes.items()
+        },
     )
 
 

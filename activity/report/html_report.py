@@ -110,6 +110,7 @@ def _render(
         "warnings": [readable_text(warning) for warning in analysis.warnings],
         "facts": views.facts_of_clip(analysis),
         "summary_bars": views.summary_bars(analysis),
+        "summary_votes": views.summary_votes(analysis),
         "coverage": views.coverage_views(analysis),
         "alerts": alerts,
         "nothing_raised": views.nothing_raised(analysis),

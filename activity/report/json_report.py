@@ -31,7 +31,7 @@ from activity.report.entries import (
 )
 from activity.report.files import open_atomically, readable_text
 from activity.report.schema import SCHEMA_VERSION, Report, ReportHead, SkeletonEntry
-from activity.structures import BODY_PARTS, COCO_KEYPOINT_NAMES, Track
+from activity.structures import BODY_PARTS, COCO_KEYPOINT_NAMES, MOTION_MEASURES, SceneMotion, Track
 
 _FIRST_ITEMS: Final = '"tracks": '
 _CHUNK: Final = 256  # frames of a track that are turned into text at a time
@@ -125,6 +125,7 @@ def _sections(analysis: ClipAnalysis) -> Iterator[tuple[str, Iterable[str]]]:
     yield "holders", _section(analysis, "holders", holder_entries(analysis))
     frames = len(analysis.fire or ())
     yield "fire", _section(analysis, "fire", fire_entries(analysis), frames_analysed=frames)
+    yield "scene_motion", ["null"] if analysis.motion is None else _motion(analysis.motion)
 
 
 def _section(analysis: ClipAnalysis, part: Part, items: Iterable[BaseModel], **facts: int) -> Iterator[str]:
@@ -158,6 +159,16 @@ def _tracks(tracks: Sequence[Track]) -> Iterator[str]:
         yield from _rows("keypoints", track.keypoints, decimals=1)
         yield "}"
     yield "]"
+
+
+def _motion(motion: SceneMotion) -> Iterator[str]:
+    yield json.dumps({"measures": MOTION_MEASURES})[:-1]
+    yield from _rows("times_s", motion.times_s, decimals=6)
+    yield ', "values": ['
+    for position, row in enumerate(motion.measures.tolist()):
+        digits = (float(f"{value:.4g}") for value in row)
+        yield ("\n" if position == 0 else ",\n") + json.dumps(list(digits), separators=(",", ":"))
+    yield "]}"
 
 
 def _rows(name: str, values: npt.NDArray[Any], *, decimals: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The form of `report.json`, version 1.1. `docs/report.md` explains every key.
+"""The form of `report.json`, version 1.2. `docs/report.md` explains every key.
 
 These models are the source of the committed JSON Schema (`report.schema.json`) and read reports back;
 writing goes through `json_report`, which never holds a whole report in memory.
@@ -11,9 +11,10 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from activity.structures import Track
+from activity.errors import StructureError
+from activity.structures import MOTION_MEASURES, SceneMotion, Track
 
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(description="Seconds from the first frame of the clip.")]
@@ -119,6 +120,9 @@ class SummaryEntry(_Entry):
     rule: str
     reason: str | None
     track_ids: list[int] = Field(description="The people who decided, the first most.")
+    votes: dict[str, dict[str, Probability]] = Field(
+        description="Where a model of whole clips judged: what the people's movement and the picture's say by themselves."
+    )
 
 
 class DetectionEntry(_Entry):
@@ -168,6 +172,29 @@ class FireEntry(_Entry):
     activation_map: list[list[Probability]] | None = Field(
         description="Rows of an even grid over the frame: how much each cell speaks for fire; null where not present."
     )
+
+
+class SceneMotionEntry(_Entry):
+    """How the picture moved between frames about a tenth of a second apart."""
+
+    measures: list[str] = Field(description="Names of the columns of `values`.")
+    times_s: list[Seconds] = Field(description="[N], when the later frame was taken.")
+    values: list[list[Annotated[float, Field(ge=0)]]] = Field(
+        description="[N][17], speeds in heights of the picture a second."
+    )
+
+    def to_motion(self) -> SceneMotion:
+        """The structure that the pipeline works on.
+
+        Raises:
+            StructureError: If the columns are those of another version.
+        """
+        if tuple(self.measures) != MOTION_MEASURES:
+            raise StructureError(
+                f"scene_motion.measures: expected {list(MOTION_MEASURES)}, got {self.measures}"
+            )
+        rows = np.array(self.values, np.float32).reshape(-1, len(MOTION_MEASURES))
+        return SceneMotion(np.array(self.times_s, np.float64), rows)
 
 
 class DetectionSection(_Entry):
@@ -240,7 +267,7 @@ class ReportHead(_Entry):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    schema_version: Literal["1.1"]
+    schema_version: Literal["1.2"]
     generator: str = Field(description="Name and version of the program.")
     created_at: str | None = Field(description="ISO 8601.")
     clip: ClipEntry
@@ -268,3 +295,4 @@ class Report(ReportHead):
     detections: DetectionSection
     holders: HolderSection
     fire: FireSection
+    scene_motion: SceneMotionEntry | None = Field(description="Null where it was not measured.")

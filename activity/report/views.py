@@ -18,6 +18,7 @@ from activity.report.wording import clock, clock_range, count, percent, seconds
 from activity.structures import ActivityScore, SceneAlert
 
 _AGENCIES: Final = {"police": "Police", "fire_department": "Fire department"}
+_VOTERS: Final = {"people": "By how the people moved", "scene": "By how the picture moved"}
 _PART_NAMES: Final[dict[Part, str]] = {
     "activities": "Activity of each person",
     "detections": "Weapons",
@@ -105,6 +106,16 @@ def summary_bars(analysis: ClipAnalysis) -> list[Bar]:
     colors = class_colors(analysis.classes)
     ordered = sorted(analysis.summary.probabilities.items(), key=lambda item: -item[1])
     return [Bar(name, round(100 * p, 2), percent(p), css(colors[name])) for name, p in ordered]
+
+
+def summary_votes(analysis: ClipAnalysis) -> list[str]:
+    """What each judge of the clip as a whole says by itself of the summary's class, in a sentence; empty without judges."""
+    label = analysis.summary.label
+    return [
+        f"{_VOTERS.get(judge, judge)}: {label} {percent(vote[label])}"
+        for judge, vote in analysis.summary.votes.items()
+        if label is not None and label in vote
+    ]
 
 
 def coverage_views(analysis: ClipAnalysis) -> list[PartView]:

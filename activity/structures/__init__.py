@@ -7,6 +7,7 @@ from activity.structures.fire import BurningObject, FireFinding
 from activity.structures.geometry import box_area, box_iou, boxes_around_keypoints, oks
 from activity.structures.hands import Hands
 from activity.structures.holders import HolderCandidate, HolderLink, HolderRule
+from activity.structures.motion import MOTION_MEASURES, SceneMotion
 from activity.structures.poses import Poses
 from activity.structures.skeleton import (
     BODY_PARTS,
@@ -29,6 +30,7 @@ __all__ = [
     "COCO_LIMBS",
     "COCO_SIGMAS",
     "KEYPOINT_COUNT",
+    "MOTION_MEASURES",
     "ActivityScore",
     "Agency",
     "AttentionMap",
@@ -45,6 +47,7 @@ __all__ = [
     "HolderRule",
     "Poses",
     "SceneAlert",
+    "SceneMotion",
     "Severity",
     "Track",
     "Tubelet",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from activity.errors import StructureError
 from activity.structures._validation import check_unit_interval
@@ -21,6 +21,7 @@ class ClipSummary:
         rule: A sentence that says how the people's segments became this verdict.
         reason: Why there is no label, for a person to read; `None` where there is one.
         track_ids: The people who spoke for the clip, most outstanding first.
+        votes: Where several judges were asked, what each says by itself: its name, and class name to probability.
 
     Raises:
         StructureError: If a label comes without score, probability, or the lack of one without a reason.
@@ -32,6 +33,7 @@ class ClipSummary:
     rule: str
     reason: str | None = None
     track_ids: tuple[int, ...] = ()
+    votes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.label is None) != (self.score is None):
@@ -48,5 +50,8 @@ class ClipSummary:
             )
         for name, value in self.probabilities.items():
             check_unit_interval(f"summary.probabilities[{name!r}]", value)
+        for judge, vote in self.votes.items():
+            for name, value in vote.items():
+                check_unit_interval(f"summary.votes[{judge!r}][{name!r}]", value)
         if self.score is not None:
             check_unit_interval("summary.score", self.score)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -84,37 +83,29 @@ def whole_track(track: Track, settings: TubeletSettings) -> Tubelet | None:
 
 
 def whole_tracks(
-    tracks: Sequence[Track], settings: TubeletSettings, *, window_s: float
+    tracks: Sequence[Track], settings: TubeletSettings, *, edges_s: Sequence[float] = ()
 ) -> Iterator[tuple[Tubelet, ...]]:
-    """The whole tracks of a clip's people; a long clip in equal windows of at most `window_s`, tracks cut at their ends.
+    """The whole tracks of a clip's people, cut where one window of time ends and the next begins.
 
     Args:
         tracks: Of one clip, of any number of people.
         settings: As for `whole_track`.
-        window_s: Longest window.
+        edges_s: Times between two windows, rising; a frame on an edge begins a window.
 
     Yields:
-        For each window with people, in order of time, what `whole_track` makes of each of them.
+        For each of the windows, one more than there are edges, what `whole_track` makes of each person in it.
 
     Raises:
         ConfigurationError: As `whole_track`.
     """
-    if not tracks:
-        return
-    first_s = min(float(track.times_s[0]) for track in tracks)
-    last_s = max(float(track.times_s[-1]) for track in tracks)
-    count = max(1, math.ceil((last_s - first_s) / window_s - 1e-9))
-    inner_s = first_s + (last_s - first_s) / count * np.arange(1, count)
-    # A frame on an edge begins a window.
-    number_of = [np.searchsorted(inner_s, track.times_s, side="right") for track in tracks]
-    for number in range(count):
+    number_of = [np.searchsorted(edges_s, track.times_s, side="right") for track in tracks]
+    for number in range(len(edges_s) + 1):
         window = []
         for track, numbers in zip(tracks, number_of, strict=True):
             rows = np.flatnonzero(numbers == number)
             if len(rows) and (tubelet := whole_track(_rows_of(track, rows), settings)) is not None:
                 window.append(tubelet)
-        if window:
-            yield tuple(window)
+        yield tuple(window)
 
 
 def _rows_of(track: Track, rows: npt.NDArray[np.int64]) -> Track:

@@ -13,6 +13,7 @@ from activity.datasets.hr_anomaly import read_hr_anomaly
 from activity.datasets.hr_crime import read_hr_crime
 from activity.datasets.reports import read_reports
 from activity.errors import DatasetError, OutputError
+from activity.structures import MOTION_MEASURES
 
 POSE = [value for joint in range(17) for value in (10.0 + joint, 20.0 + joint, 2)]
 
@@ -129,6 +130,17 @@ def test_reports_of_our_own_become_trajectories_with_the_clips_folder_as_class(t
     assert len(dataset.trajectories) == 1
     assert dataset.trajectories[0].track.keypoints[0, 0].tolist() == pytest.approx([1, 2, 0.5])
     assert (dataset.report.rows, dataset.report.gaps) == (4, 1)
+
+
+def test_a_report_gives_the_motion_of_its_picture_too(tmp_path: Path) -> None:
+    report(tmp_path / "a" / "report.json", "clips/fight/a.mp4", [track([0, 1])])
+    motion = {"measures": MOTION_MEASURES, "times_s": [0.1, 0.2], "values": [[1.5] * 17, [0.25] * 17]}
+    report(tmp_path / "b" / "report.json", "clips/fight/b.mp4", [track([0, 1])])
+    path = tmp_path / "b" / "report.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"scene_motion": motion}))
+    dataset = read_reports(tmp_path)
+    assert set(dataset.motions) == {"b"}
+    assert dataset.motions["b"].measures[1, 3] == 0.25
 
 
 def test_damaged_reports_are_counted_and_two_of_one_clip_refused(tmp_path: Path) -> None:

@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from sklearn.preprocessing import QuantileTransformer
 
 from activity.errors import CheckpointError, StructureError
 from activity.recognition.architectures import build_network
@@ -17,14 +15,16 @@ from activity.recognition.bptubeformer import BPTubeFormerConfig
 from activity.recognition.checkpoint import load_checkpoint, save_checkpoint
 from activity.recognition.clip_model import (
     CLIP_FEATURES,
-    FARTHEST,
+    SCENE_FEATURES,
     ClipModel,
+    ClipWindow,
     clip_features,
-    normal_ranks,
     pool_people,
+    scene_features,
 )
+from activity.recognition.forest import LEAF, Forest
 from activity.recognition.motion_features import MOTION_FEATURES, motion_features
-from activity.structures import Tubelet
+from activity.structures import MOTION_MEASURES, SceneMotion, Tubelet
 
 CLASSES = ("Fighting", "Normal")
 SMALL = BPTubeFormerConfig(
@@ -37,15 +37,30 @@ def person(seed: int, frames: int = 12, track_id: int | None = None) -> Tubelet:
     return Tubelet(seed if track_id is None else track_id, 0.0, 1.0, grids, 1.0)
 
 
+def motion(speed: float, rows: int = 5) -> SceneMotion:
+    return SceneMotion(np.arange(rows) / 10, np.full((rows, len(MOTION_MEASURES)), speed, np.float32))
+
+
+def stump(feature_count: int, *, threshold: float, above: float) -> Forest:
+    """Fighting is `above` likely where feature 0 lies over the threshold, else 0.1."""
+    return Forest(
+        roots=np.array([0]),
+        features=np.array([0, LEAF, LEAF]),
+        thresholds=np.array([threshold, 0.0, 0.0]),
+        children=np.array([[1, 2], [0, 0], [0, 0]]),
+        shares=np.array([[0.5, 0.5], [0.1, 0.9], [above, 1 - above]]),
+        feature_count=feature_count,
+    )
+
+
 def model(**changes: Any) -> ClipModel:
-    generator = np.random.default_rng(0)
+    """The people fight where they move at all (0.7), the scene where it is faster than 1 (0.9)."""
     values: dict[str, Any] = {
         "classes": CLASSES,
         "track_settings": {"frame_rate_hz": 12.0},
         "window_s": 5.0,
-        "quantiles": np.sort(generator.normal(size=(9, CLIP_FEATURES)), axis=0),
-        "weights": generator.normal(scale=0.01, size=(2, CLIP_FEATURES)),
-        "bias": np.array([0.1, -0.1]),
+        "people": stump(CLIP_FEATURES, threshold=0.0, above=0.75),
+        "scene": stump(SCENE_FEATURES, threshold=1.0, above=0.875),
         "training": {"seed": 0},
     }
     return ClipModel(**{**values, **changes})
@@ -65,62 +80,76 @@ def test_a_clip_of_one_person_is_that_person_four_times() -> None:
     np.testing.assert_allclose(clip_features([person(3)]), np.tile(one, 4))
 
 
-def test_ranks_by_hand() -> None:
-    marks = np.array([[0.0], [1.0], [1.0], [1.0], [4.0]])  # ranks 0, 1/4, 1/2, 3/4, 1
-    ranks = normal_ranks(np.array([[1.0], [2.5], [-7.0], [0.0], [4.0], [9.0]]), marks)[:, 0]
-    # 1 is the middle of its three marks; 2.5 lies halfway from 3/4 to 1
-    assert ranks.tolist() == pytest.approx([0, 1.1503494, -FARTHEST, -FARTHEST, FARTHEST, FARTHEST])
+def test_the_scene_in_numbers_by_hand() -> None:
+    measures = np.zeros((3, len(MOTION_MEASURES)), np.float32)
+    measures[:, 1] = [1, 5, 3]
+    numbers = scene_features(SceneMotion(np.array([0.1, 0.2, 0.4]), measures)).reshape(5, -1)
+    # mean, most, deviation, median, mean of the changes 4 and 2
+    assert numbers[:, 1].tolist() == pytest.approx([3, 5, np.sqrt(8 / 3), 3, 3])
+    assert not np.delete(numbers, 1, axis=1).any()
 
 
-def test_a_feature_that_never_varied_says_nothing() -> None:
-    assert normal_ranks(np.array([[5.0], [-5.0]]), np.ones((3, 1))).tolist() == [[0], [0]]
+def test_one_row_says_nothing_of_change() -> None:
+    with pytest.raises(StructureError, match="expected 2 or more rows, got 1"):
+        scene_features(motion(1.0, rows=1))
+    assert not ClipWindow((), motion(1.0, rows=1)).has_motion
 
 
-def test_ranks_equal_those_of_scikit_learn() -> None:
-    generator = np.random.default_rng(1)
-    known = generator.normal(size=(80, 5))
-    known[:, 4] = generator.integers(0, 4, size=80)  # many ties
-    new = np.concatenate([known[:20], generator.normal(size=(40, 5)) * 2])
-    theirs = QuantileTransformer(n_quantiles=20, output_distribution="normal").fit(known)
-    ours = normal_ranks(new, theirs.quantiles_)
-    np.testing.assert_allclose(ours, theirs.transform(new), atol=1e-3)  # they end at 5.1993
+def test_the_votes_are_averaged() -> None:
+    opinion = model().judge([ClipWindow((person(1),), motion(3.0))])
+    assert opinion is not None
+    assert opinion.votes == {
+        "people": pytest.approx({"Fighting": 0.75, "Normal": 0.25}),
+        "scene": pytest.approx({"Fighting": 0.875, "Normal": 0.125}),
+    }
+    assert opinion.probabilities == pytest.approx({"Fighting": 0.8125, "Normal": 0.1875})
 
 
-def test_probabilities_are_a_softmax_of_the_weighted_ranks() -> None:
-    flat = np.tile(np.array([[-1e9], [1e9]]), (1, CLIP_FEATURES))  # so wide that every value has rank 1/2
-    weights = np.zeros((2, CLIP_FEATURES))
-    even = model(quantiles=flat, weights=weights, bias=np.array([np.log(3), 0.0]))
-    assert even.probabilities([[person(1)]]) == pytest.approx({"Fighting": 0.75, "Normal": 0.25})
+def test_who_has_nothing_to_go_by_does_not_vote() -> None:
+    people = model().judge([ClipWindow((person(1),))])
+    assert people is not None
+    assert set(people.votes) == {"people"}
+    assert people.probabilities["Fighting"] == pytest.approx(0.75)
+    assert model(people=None).judge([ClipWindow((person(1),))]) is None
+    scene = model(people=None).judge([ClipWindow((person(1),), motion(3.0))])
+    assert scene is not None
+    assert scene.probabilities["Fighting"] == pytest.approx(0.875)
+
+
+def test_a_clip_in_which_nobody_was_followed_is_not_judged() -> None:
+    """Trees and traffic move too."""
+    assert model().judge([ClipWindow((), motion(3.0))]) is None
+    assert model().judge([]) is None
+    assert model().judge([ClipWindow()]) is None
 
 
 def test_a_long_clip_is_the_mean_of_its_windows() -> None:
-    judge = model()
-    first, second = judge.probabilities([[person(1), person(2)]]), judge.probabilities([[person(3)]])
-    both = judge.probabilities([[person(1), person(2)], [person(3)]])
-    assert first is not None
-    assert second is not None
-    assert first != second
-    assert both == pytest.approx({name: (first[name] + second[name]) / 2 for name in CLASSES})
+    fast, slow = ClipWindow((person(1),), motion(3.0)), ClipWindow((), motion(0.5))
+    opinion = model().judge([fast, slow, slow])
+    assert opinion is not None
+    assert opinion.votes["scene"]["Fighting"] == pytest.approx((0.875 + 0.1 + 0.1) / 3)
+    assert opinion.votes["people"]["Fighting"] == pytest.approx(0.75)
 
 
-def test_nobody_is_no_verdict_and_one_person_twice_is_refused() -> None:
-    assert model().probabilities([]) is None
+def test_one_person_twice_is_refused() -> None:
     with pytest.raises(StructureError, match="two of one track id"):
-        model().probabilities([[person(1), person(2, track_id=1)]])
+        model().judge([ClipWindow((person(1), person(2, track_id=1)))])
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"bias": np.zeros(3)}, r"bias: expected finite numbers of shape \[2\]"),
-        ({"weights": np.full((2, CLIP_FEATURES), np.nan)}, "weights: expected finite"),
-        ({"weights": np.zeros((2, 7))}, r"got \[2, 7\]"),
-        ({"quantiles": np.zeros((1, CLIP_FEATURES))}, "two or more rising rows"),
-        ({"quantiles": np.linspace(1, 0, 3)[:, None] * np.ones(CLIP_FEATURES)}, "rising rows"),
         ({"window_s": 0.0}, "window_s: expected more than 0"),
+        ({"people": None, "scene": None}, "expected a forest"),
+        (
+            {"people": stump(SCENE_FEATURES, threshold=0, above=1)},
+            "people: expected 188 features and 2 classes",
+        ),
+        ({"scene": stump(CLIP_FEATURES, threshold=0, above=1)}, "scene: expected 85 features and 2 classes"),
+        ({"classes": ("a", "b", "c")}, "expected 188 features and 3 classes, got 188 and 2"),
     ],
 )
-def test_parts_that_do_not_fit_are_named(changes: dict[str, npt.NDArray[np.float64]], words: str) -> None:
+def test_parts_that_do_not_fit_are_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(CheckpointError, match=words):
         model(**changes)
 
@@ -145,7 +174,14 @@ def test_a_checkpoint_keeps_the_model_to_the_last_digit(tmp_path: Path) -> None:
     assert kept.classes == CLASSES
     assert kept.training == {"seed": 0}
     assert (kept.track_settings, kept.window_s) == ({"frame_rate_hz": 12.0}, 5.0)
-    assert kept.probabilities([[person(1), person(2)]]) == model().probabilities([[person(1), person(2)]])
+    window = ClipWindow((person(1), person(2)), motion(3.0))
+    kept_opinion, opinion = kept.judge([window]), model().judge([window])
+    assert kept_opinion is not None
+    assert opinion is not None
+    assert kept_opinion.probabilities == pytest.approx(opinion.probabilities, abs=1e-7)
+    alone = load_checkpoint(save(tmp_path / "alone.safetensors", model(people=None))).clip_model
+    assert alone is not None
+    assert alone.people is None
     assert load_checkpoint(save(tmp_path / "without.safetensors", None)).clip_model is None
 
 
@@ -154,7 +190,7 @@ def test_a_model_of_other_classes_is_not_written(tmp_path: Path) -> None:
         save(tmp_path / "x.safetensors", model(classes=("Normal", "Fighting")))
 
 
-@pytest.mark.parametrize("lost", ["quantiles", "weights", "bias"])
+@pytest.mark.parametrize("lost", ["people.roots", "scene.shares", "scene.children"])
 def test_a_file_that_lost_a_part_of_the_model_is_refused(tmp_path: Path, lost: str) -> None:
     path = save(tmp_path / "x.safetensors", model())
     with safe_open(path, framework="pt") as file:
@@ -162,5 +198,17 @@ def test_a_file_that_lost_a_part_of_the_model_is_refused(tmp_path: Path, lost: s
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     del tensors[f"clip_model.{lost}"]
     save_file(tensors, path, metadata=metadata)
-    with pytest.raises(CheckpointError, match="its model of whole clips lacks a part"):
+    forest, part = lost.split(".")
+    with pytest.raises(CheckpointError, match=f"lacks {part} of the forest '{forest}'"):
+        load_checkpoint(path)
+
+
+def test_a_file_whose_forest_was_damaged_is_refused_by_name(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.safetensors", model())
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors["clip_model.people.children"] += 9
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: forest: its 3 nodes"):
         load_checkpoint(path)

@@ -13,6 +13,7 @@ import pytest
 
 from activity.report import ClipAnalysis, FireReading, ModelInfo
 from activity.structures import (
+    MOTION_MEASURES,
     ActivityScore,
     AttentionMap,
     ClipSummary,
@@ -21,6 +22,7 @@ from activity.structures import (
     HolderCandidate,
     HolderLink,
     SceneAlert,
+    SceneMotion,
     Track,
     VideoInfo,
     boxes_around_keypoints,
@@ -131,7 +133,9 @@ def build_analysis(**changes: Any) -> ClipAnalysis:
         "summary": ClipSummary(
             "Fighting", 0.93, {"Fighting": 0.93, "Normal": 0.07},
             "The clip has the class of its most alarming person: the mean of that person's two highest segments.",
+            votes={"people": {"Fighting": 0.95, "Normal": 0.05}, "scene": {"Fighting": 0.91, "Normal": 0.09}},
         ),
+        "motion": SceneMotion(np.arange(1, 6) / 10, rng.uniform(0, 3, (5, len(MOTION_MEASURES)))),
         "detections": None,
         "holders": None,
         "fire": None,

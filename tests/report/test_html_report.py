@@ -64,6 +64,12 @@ def page(analysis: ClipAnalysis, folder: Path, **arguments: object) -> tuple[Pag
     return parsed, text
 
 
+def test_the_page_shows_what_each_judge_of_the_clip_says(analysis: ClipAnalysis, tmp_path: Path) -> None:
+    _, text = page(analysis, tmp_path)
+    assert "By how the people moved: Fighting 95%" in text
+    assert "By how the picture moved: Fighting 91%" in text
+
+
 def test_the_page_shows_the_verdict_the_alert_and_its_reasons(analysis: ClipAnalysis, tmp_path: Path) -> None:
     parsed, _ = page(analysis, tmp_path)
     assert "Fighting 93%" in parsed.text

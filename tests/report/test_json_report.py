@@ -56,7 +56,7 @@ def test_every_key_of_the_schema_is_documented() -> None:
 
 def test_the_report_has_the_promised_keys(analysis: ClipAnalysis, tmp_path: Path) -> None:
     report = written(analysis, tmp_path)
-    assert report["schema_version"] == "1.1"
+    assert report["schema_version"] == "1.2"
     assert {"path", "sha256", "width", "height", "frame_rate_hz", "frames", "duration_s"} <= report[
         "clip"
     ].keys()
@@ -92,6 +92,21 @@ def test_a_report_can_serve_as_training_input(rich_analysis: ClipAnalysis, tmp_p
         np.testing.assert_array_equal(track.frame_indices, original.frame_indices)
         np.testing.assert_allclose(track.times_s, original.times_s, atol=1e-6)
         np.testing.assert_allclose(track.keypoints[..., :2], original.keypoints[..., :2], atol=0.0501)
+
+
+def test_the_motion_of_the_picture_comes_back_to_four_digits(
+    analysis: ClipAnalysis, build: Build, tmp_path: Path
+) -> None:
+    write_json(analysis, tmp_path / "report.json")
+    entry = read_report(tmp_path / "report.json").scene_motion
+    assert entry is not None
+    assert analysis.motion is not None
+    np.testing.assert_allclose(entry.to_motion().measures, analysis.motion.measures, rtol=1e-3)
+    np.testing.assert_allclose(entry.to_motion().times_s, analysis.motion.times_s)
+    with pytest.raises(StructureError, match="measures: expected"):
+        entry.model_copy(update={"measures": ["speed"]}).to_motion()
+    write_json(build(motion=None), tmp_path / "none.json")
+    assert read_report(tmp_path / "none.json").scene_motion is None
 
 
 def test_the_head_is_that_of_the_whole_report(rich_analysis: ClipAnalysis, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from activity.evaluation.recognition import evaluate_recognizer
 from activity.recognition.architectures import build_network
 from activity.recognition.bptubeformer import BPTubeFormerConfig
 from activity.recognition.checkpoint import load_checkpoint, save_checkpoint
-from activity.recognition.clip_model import CLIP_FEATURES, CLIP_RULE
+from activity.recognition.clip_model import CLIP_FEATURES, CLIP_RULE, SCENE_FEATURES
 from activity.training.recognizer.clip_model import (
     Clips,
     cross_validate_clips,
@@ -80,8 +81,8 @@ def config(folder: Path, **changes: Any) -> ClipModelConfig:
         "checkpoint": folder / "r.safetensors",
         "data": data,
         "measured_on": [{**data, "name": "the same again"}],
-        "quantiles": 5,
-        "inverse_penalty": 0.1,
+        "trees": 40,
+        "least_leaf": 1,
         "folds": 5,
         "fold_seeds": [0, 1],
     }
@@ -139,21 +140,15 @@ def test_no_source_is_on_both_sides_of_a_fold(folder: Path, monkeypatch: pytest.
 
     real = cross_validate_clips.__globals__["_answers"]
 
-    def note(model: Any, clips: Clips) -> Any:
-        answered.append(set(clips.sources))
-        return real(model, clips)
+    def note(model: Any, clips: Clips, voters: Any) -> Any:
+        if len(voters) == 2:
+            answered.append(set(clips.sources))
+        return real(model, clips, voters)
 
     monkeypatch.setitem(cross_validate_clips.__globals__, "fit_clip_model", watch)
     monkeypatch.setitem(cross_validate_clips.__globals__, "_answers", note)
-    generator = np.random.default_rng(0)
     sources = tuple(f"s{n // 4}" for n in range(24))
-    clips = Clips(
-        tuple(map(str, range(24))),
-        np.arange(24) % 2,
-        sources,
-        generator.normal(size=(24, CLIP_FEATURES)),
-        np.ones(24, dtype=bool),
-    )
+    clips = drawn_clips(np.arange(24) % 2, sources, apart=0)
     cross_validate_clips(config(folder, fold_seeds=[3]), {"people": clips, "other": clips}, CLASSES)
     assert len(learned) == 5
     for fold, seen in enumerate(learned):
@@ -163,17 +158,45 @@ def test_no_source_is_on_both_sides_of_a_fold(folder: Path, monkeypatch: pytest.
             assert tested | seen == set(sources)
 
 
-def test_three_classes_get_three_rows_of_weights(folder: Path) -> None:
-    generator = np.random.default_rng(0)
-    labels = np.arange(30) % 3
-    features = generator.normal(size=(30, CLIP_FEATURES)) + 3 * labels[:, None]
-    clips = Clips(
-        tuple(map(str, labels)), labels, tuple(map(str, range(30))), features, np.ones(30, dtype=bool)
+def drawn_clips(
+    labels: npt.NDArray[np.int64], sources: tuple[str, ...], *, apart: float, scene_known: bool = True
+) -> Clips:
+    """Chance numbers, in every one of which the classes lie `apart` from each other."""
+    generator, count = np.random.default_rng(0), len(labels)
+    return Clips(
+        tuple(map(str, range(count))),
+        labels,
+        sources,
+        {
+            "people": generator.normal(size=(count, CLIP_FEATURES)) + apart * labels[:, None],
+            "scene": generator.normal(size=(count, SCENE_FEATURES)) + apart * labels[:, None],
+        },
+        {"people": np.ones(count, dtype=bool), "scene": np.full(count, scene_known)},
     )
+
+
+def test_three_classes_are_told_apart(folder: Path) -> None:
+    labels = np.arange(30) % 3
+    clips = drawn_clips(labels, tuple(map(str, range(30))), apart=3)
     model = fit_clip_model(config(folder), clips, ("a", "b", "c"))
-    assert model.weights.shape == (3, CLIP_FEATURES)
-    assert (model.of_features(features).argmax(axis=1) == labels).all()
-    np.testing.assert_allclose(model.of_features(features).sum(axis=1), 1)
+    assert model.people is not None
+    assert model.scene is not None
+    for forest, features in (
+        (model.people, clips.features["people"]),
+        (model.scene, clips.features["scene"]),
+    ):
+        assert (forest.probabilities(features).argmax(axis=1) == labels).all()
+
+
+def test_each_voter_is_measured_alone_where_both_know_something(folder: Path) -> None:
+    sources = tuple(f"s{n // 4}" for n in range(24))
+    labels = np.arange(24) % 2
+    both = drawn_clips(labels, sources, apart=3)
+    blind = drawn_clips(labels, sources, apart=3, scene_known=False)
+    figures = cross_validate_clips(config(folder, fold_seeds=[0]), {"people": both, "blind": blind}, CLASSES)
+    assert set(figures) == {"people", "people, people alone", "people, scene alone", "blind"}
+    assert all(entry["mean"] == 1 for entry in figures.values())
+    assert fit_clip_model(config(folder), blind, CLASSES).scene is None
 
 
 def test_what_cannot_be_learned_from_is_refused_by_name(folder: Path) -> None:

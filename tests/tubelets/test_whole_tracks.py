@@ -75,9 +75,9 @@ def test_people_at_one_point_have_no_size() -> None:
     assert whole_track(track_of(np.arange(24) / 24, points), SETTINGS) is None
 
 
-def test_a_long_clip_comes_in_equal_windows_with_tracks_cut_at_their_ends() -> None:
+def test_tracks_are_cut_where_a_window_ends() -> None:
     long, short = standing(11.0, track_id=1), standing(1.0, start_s=4.0, track_id=2)
-    windows = list(whole_tracks([long, short], SETTINGS, window_s=5.0))
+    windows = list(whole_tracks([long, short], SETTINGS, edges_s=[11 / 3, 22 / 3]))
     assert [[t.track_id for t in window] for window in windows] == [[1], [1, 2], [1]]
     edges = [(window[0].start_s, window[0].end_s) for window in windows]
     assert edges[0] == pytest.approx((0, 11 / 3), abs=0.1)
@@ -86,18 +86,11 @@ def test_a_long_clip_comes_in_equal_windows_with_tracks_cut_at_their_ends() -> N
         assert 0 < start - end < 0.1
 
 
-def test_a_clip_as_long_as_a_window_is_one_window_and_an_empty_one_none() -> None:
-    (window,) = whole_tracks([standing(5.0), standing(2.0, track_id=2)], SETTINGS, window_s=5.0)
+def test_without_edges_there_is_one_window_and_it_may_be_empty() -> None:
+    (window,) = whole_tracks([standing(5.0), standing(2.0, track_id=2)], SETTINGS)
     assert [t.frames for t in window] == [60, 24]
-    assert list(whole_tracks([], SETTINGS, window_s=5.0)) == []
-    assert list(whole_tracks([standing(0.1)], SETTINGS, window_s=5.0)) == []
-
-
-def test_windows_without_people_are_left_out() -> None:
-    windows = list(
-        whole_tracks([standing(1.0), standing(1.0, start_s=14.0, track_id=2)], SETTINGS, window_s=5.0)
-    )
-    assert [[t.track_id for t in window] for window in windows] == [[1], [2]]
+    assert list(whole_tracks([], SETTINGS)) == [()]
+    assert list(whole_tracks([standing(0.1)], SETTINGS, edges_s=[3.0])) == [(), ()]
 
 
 def test_tracks_that_are_taken_frame_by_frame_have_no_common_rate() -> None:

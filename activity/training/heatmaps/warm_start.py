@@ -113,7 +113,8 @@ def _unfold(
 
     def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(norm, nn.BatchNorm2d)  # noqa: S101  # hooks are put on norms only
-        assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101  # norms track by default
+        assert norm.running_mean is not None  # noqa: S101  # norms track by default
+        assert norm.running_var is not None  # noqa: S101  # as above
         variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3))
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)

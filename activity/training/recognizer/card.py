@@ -72,9 +72,10 @@ def _clip_chapter(checkpoint: Path, config: ClipModelConfig, training: Mapping[s
     return [
         _CLIP_CHAPTER,
         "",
-        "The clip's summary (its label and probabilities) does not come from the network but from a linear model in the same "
-        "file: 188 hand-made numbers on how all people moved over their whole tracks, as ranks among the training clips, "
-        "and a logistic regression on them. The network still gives every person's activity by segment, and with it "
+        "The clip's summary (its label and probabilities) does not come from the network but from two forests of "
+        f"{config.trees} extremely randomised trees in the same file, whose mean decides: one on 188 hand-made numbers on how "
+        "all people moved over their whole tracks, one on 85 numbers on how the picture moved (optical flow), which also "
+        "knows of people whom nobody could follow. The network still gives every person's activity by segment, and with it "
         "the alerts, the people named beside the summary and the attention pictures.",
         "",
         f"Made by `activity train recognizer --config configs/clip_model_{checkpoint.stem.removeprefix('recognizer_')}"
@@ -84,7 +85,7 @@ def _clip_chapter(checkpoint: Path, config: ClipModelConfig, training: Mapping[s
         f"Balanced accuracy by clip, {training['protocol']}; the interval is 95 % of a bootstrap over sources of the "
         "mean over the seeds:",
         "",
-        "| people | clips | mean ± standard deviation over fold seeds | interval | held-out sources, looked at once |",
+        "| judged by | clips | mean ± standard deviation over fold seeds | interval | held-out sources, looked at once |",
         "| --- | --- | --- | --- | --- |",
         *rows,
         "",

@@ -1,17 +1,17 @@
-"""Train a linear model of whole clips, and say honestly how good it is on sources that it has not seen."""
+"""Train the forests that judge whole clips, and say honestly how good they are on sources that they have not seen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args
 
 import numpy as np
 import numpy.typing as npt
 import sklearn
 from rich.console import Console
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import GroupKFold
 
 from activity.datasets.clip_sources import read_clip_sources
@@ -29,8 +29,15 @@ from activity.evaluation.recognition import (
 )
 from activity.fusion.clip_summary import BACKGROUND
 from activity.recognition.checkpoint import load_checkpoint, save_checkpoint
-from activity.recognition.clip_model import ClipModel, clip_features, normal_ranks
-from activity.structures import Tubelet
+from activity.recognition.clip_model import (
+    SCENE_FEATURES,
+    ClipModel,
+    ClipWindow,
+    Voter,
+    clip_features,
+    scene_features,
+)
+from activity.recognition.forest import LEAF, Forest
 from activity.training.recognizer.card import add_clip_model
 from activity.training.recognizer.clip_model_config import ClipModelConfig, NamedData
 from activity.training.recognizer.validation import read_training_data
@@ -38,6 +45,9 @@ from activity.training.recognizer.validation import read_training_data
 Float = npt.NDArray[np.float64]
 Answer = tuple[str, int, int]
 """Source, truth and answer of a clip."""
+
+
+VOTERS: Final[tuple[Voter, ...]] = get_args(Voter)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,36 +58,49 @@ class Clips:
         names: N clips.
         labels: [N], index of the class.
         sources: N sources.
-        features: [N, 188], `clip_features`.
-        followed: [N], whether anybody was followed; a clip without people is the background's.
+        features: For each voter [N, F]: `clip_features` [N, 188] of the people, `scene_features` [N, 85].
+        known: For each voter [N], whether there is anything to go by: somebody was followed, the motion was measured.
     """
 
     names: tuple[str, ...]
     labels: npt.NDArray[np.int64]
     sources: tuple[str, ...]
-    features: Float
-    followed: npt.NDArray[np.bool_]
+    features: Mapping[Voter, Float]
+    known: Mapping[Voter, npt.NDArray[np.bool_]]
 
     @classmethod
     def from_videos(cls, videos: Sequence[LabelledVideo], classes: Sequence[str]) -> Clips:
         """Take the numbers of every clip."""
+        windows = [_only_window(video) for video in videos]
+        nothing = np.zeros(SCENE_FEATURES)
         return cls(
             names=tuple(video.video for video in videos),
             labels=np.array([classes.index(video.category) for video in videos], dtype=np.int64),
             sources=tuple(video.group for video in videos),
-            features=np.stack([clip_features(_only_window(video)) for video in videos]),
-            followed=np.array([bool(video.windows) for video in videos]),
+            features={
+                "people": np.stack([clip_features(window.tracks) for window in windows]),
+                "scene": np.stack(
+                    [
+                        scene_features(window.motion) if window.motion and window.has_motion else nothing
+                        for window in windows
+                    ]
+                ),
+            },
+            known={
+                "people": np.array([bool(window.tracks) for window in windows]),
+                "scene": np.array([window.has_motion for window in windows]),
+            },
         )
 
-    def take(self, rows: Sequence[int]) -> Clips:
+    def take(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Clips:
         """Some of the clips, in the order of `rows`."""
-        chosen = list(rows)
+        chosen = [int(row) for row in rows]
         return Clips(
             tuple(self.names[row] for row in chosen),
             self.labels[chosen],
             tuple(self.sources[row] for row in chosen),
-            self.features[chosen],
-            self.followed[chosen],
+            {voter: self.features[voter][chosen] for voter in VOTERS},
+            {voter: self.known[voter][chosen] for voter in VOTERS},
         )
 
 
@@ -113,9 +136,10 @@ def train_clip_model(config: ClipModelConfig) -> Path:
         )
     model = fit_clip_model(config, own, classes)
     apart = {
-        name: _figures([_answers(model, sets[name].take(rows))], len(classes))
+        f"{name}{words}": _figures([_answers(model, sets[name].take(rows), voters)], len(classes))
         for name, rows in held_out.items()
         if rows
+        for words, voters in _juries(sets[name]).items()
     }
     training = {
         "recipe": config.model_dump(mode="json", exclude={"checkpoint"}),
@@ -130,9 +154,8 @@ def train_clip_model(config: ClipModelConfig) -> Path:
         classes,
         track_settings=model.track_settings,
         window_s=config.window_s,
-        quantiles=model.quantiles,
-        weights=model.weights,
-        bias=model.bias,
+        people=model.people,
+        scene=model.scene,
         training=training,
     )
     save_checkpoint(
@@ -159,7 +182,7 @@ def cross_validate_clips(
         classes: C names.
 
     Returns:
-        For each set `values`, the balanced accuracy of every fold seed, their `mean` and `standard_deviation`,
+        For each set, and for each voter alone where several know something of the set, `values`, the balanced accuracy of every fold seed, their `mean` and `standard_deviation`,
         `interval`, 95 % of a bootstrap over sources of that mean, `n`, and `confusion` of the first seed.
 
     Raises:
@@ -170,65 +193,109 @@ def cross_validate_clips(
         raise DatasetError(
             f"cross-validation: {config.folds} folds need as many sources, got {len(set(learned.sources))}"
         )
-    answers: dict[str, list[list[Answer]]] = {name: [] for name in sets}
+    juries = {name: _juries(clips) for name, clips in sets.items()}
+    columns = [f"{name}{words}" for name, jury in juries.items() for words in jury]
+    answers: dict[str, list[list[Answer]]] = {column: [] for column in columns}
     for seed in config.fold_seeds:
-        of_seed: dict[str, list[Answer]] = {name: [] for name in sets}
+        of_seed: dict[str, list[Answer]] = {column: [] for column in columns}
         splitter = GroupKFold(config.folds, shuffle=True, random_state=seed)
         for train, test in splitter.split(learned.sources, groups=learned.sources):
             model = fit_clip_model(config, learned.take(train), classes)
             apart = {learned.sources[row] for row in test}
             for name, clips in sets.items():
                 rows = [row for row, source in enumerate(clips.sources) if source in apart]
-                if rows:
-                    of_seed[name] += _answers(model, clips.take(rows))
-        for name, found in of_seed.items():
-            answers[name].append(found)
+                for words, voters in juries[name].items() if rows else ():
+                    of_seed[f"{name}{words}"] += _answers(model, clips.take(rows), voters)
+        for column, found in of_seed.items():
+            answers[column].append(found)
     return {name: _figures(found, len(classes)) for name, found in answers.items()}
 
 
+def _juries(clips: Clips) -> dict[str, tuple[Voter, ...]]:
+    """Who may answer: all voters together, and each by itself where there are several; with the words for a table."""
+    able = tuple(voter for voter in VOTERS if clips.known[voter].any())
+    alone: dict[str, tuple[Voter, ...]] = {f", {voter} alone": (voter,) for voter in able}
+    return {"": VOTERS} | (alone if len(able) > 1 else {})
+
+
 def fit_clip_model(config: ClipModelConfig, clips: Clips, classes: Sequence[str]) -> ClipModel:
-    """Fit quantiles and weights; classes weigh the same however many clips they have.
+    """Grow a forest for each voter that knows clips of every class; classes weigh the same however many clips they have.
 
     Raises:
-        DatasetError: If not every class has a clip with people.
+        DatasetError: If no voter knows a clip of every class.
     """
-    used = clips.take(np.flatnonzero(clips.followed).tolist())
-    lost = [name for index, name in enumerate(classes) if index not in used.labels]
-    if lost:
+    forests: dict[Voter, Forest | None] = {}
+    for voter in VOTERS:
+        used = clips.take(np.flatnonzero(clips.known[voter]))
+        lost = [name for index, name in enumerate(classes) if index not in used.labels]
+        forests[voter] = None if lost else _grow(config, used.features[voter], used.labels)
+    if not any(forests.values()):
         raise DatasetError(
-            f"clips: nobody was followed in any clip of {', '.join(lost)}; nothing can be learned"
+            f"clips: nobody was followed and no motion measured in any clip of one of {', '.join(classes)}; nothing can be "
+            "learned"
         )
-    steps = np.linspace(0, 1, config.quantiles)
-    quantiles = np.maximum.accumulate(np.quantile(used.features, steps, axis=0), axis=0)
-    regression = LogisticRegression(C=config.inverse_penalty, class_weight="balanced", max_iter=1000)
-    regression.fit(normal_ranks(used.features, quantiles), used.labels)
-    weights, bias = regression.coef_, regression.intercept_
-    if len(classes) == 2:  # the log-odds of the second class
-        weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
     return ClipModel(
         tuple(classes),
         track_settings=config.track_settings.to_mapping(),
         window_s=config.window_s,
-        quantiles=quantiles,
-        weights=weights,
-        bias=bias,
+        people=forests["people"],
+        scene=forests["scene"],
         training={},
     )
 
 
-def _only_window(video: LabelledVideo) -> tuple[Tubelet, ...]:
+def _grow(config: ClipModelConfig, features: Float, labels: npt.NDArray[np.int64]) -> Forest:
+    trees = ExtraTreesClassifier(
+        config.trees,
+        min_samples_leaf=config.least_leaf,
+        max_features=config.features_per_split,
+        class_weight="balanced",
+        random_state=config.seed,
+    )
+    return forest_of(trees.fit(features, labels))
+
+
+def forest_of(trees: ExtraTreesClassifier) -> Forest:
+    """The arrays of a fitted scikit-learn forest, whose labels are 0 to C - 1, each of which occurs."""
+    parts = [estimator.tree_ for estimator in trees.estimators_]
+    starts = np.cumsum([0, *(part.node_count for part in parts)])
+    children = [
+        np.stack([part.children_left, part.children_right], axis=1) + start
+        for part, start in zip(parts, starts, strict=False)
+    ]
+    features = np.concatenate([part.feature for part in parts]).astype(np.int64)
+    counts = np.concatenate([part.value[:, 0] for part in parts])
+    return Forest(
+        roots=starts[:-1].astype(np.int64),
+        features=np.where(features < 0, LEAF, features),
+        thresholds=np.where(features < 0, 0.0, np.concatenate([part.threshold for part in parts])),
+        children=np.concatenate(children).astype(np.int64),
+        shares=counts / counts.sum(axis=1, keepdims=True),
+        feature_count=int(trees.n_features_in_),
+    )
+
+
+def _only_window(video: LabelledVideo) -> ClipWindow:
     if len(video.windows) > 1:
         raise DatasetError(
-            f"{video.video}: people were followed for {len(video.windows)} windows; a clip to learn from has one label "
+            f"{video.video}: something is known of {len(video.windows)} windows; a clip to learn from has one label "
             "and is judged at once: raise window_s, or cut the clip"
         )
-    return video.windows[0] if video.windows else ()
+    return video.windows[0] if video.windows else ClipWindow()
 
 
-def _answers(model: ClipModel, clips: Clips) -> list[Answer]:
-    """What the model answers; a clip without people counts as background, or as wrong where there is none."""
+def _answers(model: ClipModel, clips: Clips, voters: Sequence[Voter] = VOTERS) -> list[Answer]:
+    """What the model answers; a clip in which nobody was followed counts as background, or as wrong where there is none."""
     nothing = model.classes.index(BACKGROUND) if BACKGROUND in model.classes else -1
-    chosen = np.where(clips.followed, model.of_features(clips.features).argmax(axis=1), nothing)
+    total = np.zeros((len(clips.names), len(model.classes)))
+    voted = np.zeros(len(clips.names), dtype=bool)
+    for voter in voters:
+        forest: Forest | None = getattr(model, voter)
+        known = clips.known[voter] & clips.known["people"]
+        if forest is not None and known.any():
+            total[known] += forest.probabilities(clips.features[voter][known])
+            voted |= known
+    chosen = np.where(voted, total.argmax(axis=1), nothing)
     return [
         (source, int(label), int(answer))
         for source, label, answer in zip(clips.sources, clips.labels, chosen, strict=True)

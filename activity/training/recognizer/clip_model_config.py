@@ -19,7 +19,7 @@ class NamedData(DataSection):
 
 
 class ClipModelConfig(BaseModel):
-    """A linear model of whole clips, for a recogniser whose network is trained already."""
+    """Forests that judge whole clips, for a recogniser whose network is trained already."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,12 +47,12 @@ class ClipModelConfig(BaseModel):
         description="In use, longer clips are judged in equal windows of at most so many seconds; the clips to learn from "
         "must not be longer.",
     )
-    quantiles: int = Field(
-        50, ge=2, le=1000, description="Marks between which a feature's rank is interpolated."
+    trees: int = Field(300, ge=1, le=10_000, description="Trees of each forest.")
+    least_leaf: int = Field(3, ge=1, le=1000, description="Clips in a leaf at least.")
+    features_per_split: float = Field(
+        0.2, gt=0, le=1, description="Share of the features among which each split chooses."
     )
-    inverse_penalty: float = Field(
-        0.0003, gt=0, le=1e6, description="C of the logistic regression: less holds the weights nearer to 0."
-    )
+    seed: int = Field(0, ge=0, description="Seed of the trees.")
     folds: int = Field(5, ge=2, le=100, description="Folds of the cross-validation, grouped by source.")
     fold_seeds: tuple[int, ...] = Field(
         (0, 1, 2, 3, 4), min_length=1, description="One whole cross-validation for each seed."
