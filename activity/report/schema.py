@@ -1,4 +1,4 @@
-"""The form of `report.json`, version 1.1. `docs/report.md` explains every key.
+"""The form of `report.json`, version 1.2. `docs/report.md` explains every key.
 
 These models are the source of the committed JSON Schema (`report.schema.json`) and read reports back;
 writing goes through `json_report`, which never holds a whole report in memory.
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from activity.structures import Track
 
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(description="Seconds from the first frame of the clip.")]
@@ -155,6 +155,11 @@ class HolderEntry(_Entry):
     track_id: int | None
     rule: Literal["iou", "hand_distance", "track_vote", "none"]
     candidates: list[CandidateEntry]
+    posture: Probability | None = Field(
+        None,
+        description="From the holder's joints alone, that somebody of such a posture is armed: weak evidence; null where "
+        "nobody holds it or it was not judged.",
+    )
 
 
 class FireEntry(_Entry):
@@ -240,7 +245,7 @@ class ReportHead(_Entry):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    schema_version: Literal["1.1"]
+    schema_version: Literal["1.1", "1.2"]
     generator: str = Field(description="Name and version of the program.")
     created_at: str | None = Field(description="ISO 8601.")
     clip: ClipEntry

@@ -56,7 +56,7 @@ def test_every_key_of_the_schema_is_documented() -> None:
 
 def test_the_report_has_the_promised_keys(analysis: ClipAnalysis, tmp_path: Path) -> None:
     report = written(analysis, tmp_path)
-    assert report["schema_version"] == "1.1"
+    assert report["schema_version"] == "1.2"
     assert {"path", "sha256", "width", "height", "frame_rate_hz", "frames", "duration_s"} <= report[
         "clip"
     ].keys()
@@ -145,6 +145,18 @@ def test_findings_are_written_one_by_one(rich_analysis: ClipAnalysis, tmp_path: 
     }
     assert len(report["fire"]["items"]) == 100
     read_report(tmp_path / "report.json")
+
+
+def test_the_holders_posture_is_written_and_a_report_of_the_version_before_can_be_read(
+    rich_analysis: ClipAnalysis, tmp_path: Path
+) -> None:
+    report = written(rich_analysis, tmp_path)
+    assert {item["posture"] for item in report["holders"]["items"]} == {0.71}
+    for item in report["holders"]["items"]:
+        del item["posture"]
+    report["schema_version"] = "1.1"
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert {item.posture for item in read_report(tmp_path / "report.json").holders.items} == {None}
 
 
 def test_a_clip_without_people_is_not_judged_and_says_why(
