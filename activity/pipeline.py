@@ -26,7 +26,7 @@ from activity.observation import Observations, OnProgress, StageClock, no_progre
 from activity.playback import ANNOTATED_VIDEO, draw_clip
 from activity.recognition.clip_model import CLIP_RULE
 from activity.report import ClipAnalysis, FireReading, Part, read_head, write_html, write_json
-from activity.scene import clip_windows, find_aims, find_holders, judge_fire
+from activity.scene import clip_windows, find_aims, find_armed_postures, find_holders, judge_fire
 from activity.structures import ActivityScore, SceneMotion, Track
 from activity.tubelets import TubeletSettings, make_tubelets
 from activity.video import sha256_of
@@ -136,7 +136,13 @@ class Pipeline:
             sha256: Of the clip's file, for the report.
         """
         step_s = seen.duration_s / max(1, seen.frames_analysed)
-        weapons = find_holders(seen.weapons, seen.tracks, self._settings.detector.stays(step_s))
+        posture = self._networks.posture
+        weapons = find_holders(
+            seen.weapons, seen.tracks, self._settings.detector.stays(step_s), posture=posture
+        )
+        hints = find_aims(weapons.episodes, seen.tracks)
+        if posture is not None:
+            hints += find_armed_postures(weapons.episodes, balanced_accuracy=posture.balanced_accuracy)
         readings, fires = self._judge_fire(seen)
         findings = SceneFindings(
             width=seen.video.width,
@@ -145,7 +151,7 @@ class Pipeline:
             activities=activities,
             weapons=weapons.episodes,
             fires=fires,
-            hints=find_aims(weapons.episodes, seen.tracks),
+            hints=hints,
         )
         alerts = raise_alerts(
             findings, self._settings.fusion.rules, camera=self._camera, started_at=self._settings.recorded_at

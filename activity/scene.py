@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from activity.association import find_pointing, link_holders, people_at, vote_along_track
+from activity.association import ArmedPosture, find_pointing, link_holders, people_at, vote_along_track
 from activity.fusion.episodes import Persistence, link_sightings
 from activity.fusion.findings import Box, Episode, PostureHint, Sighting
 from activity.pose.hands import find_hands
@@ -42,13 +42,20 @@ class WeaponScene:
     episodes: list[Episode]
 
 
-def find_holders(weapons: WeaponFrames, tracks: Sequence[Track], persistence: Persistence) -> WeaponScene:
+def find_holders(
+    weapons: WeaponFrames,
+    tracks: Sequence[Track],
+    persistence: Persistence,
+    *,
+    posture: ArmedPosture | None = None,
+) -> WeaponScene:
     """Link every weapon of every frame to its holder, let each weapon's frames vote, and keep what stays.
 
     Args:
         weapons: In order of time.
         tracks: The people.
         persistence: When a weapon counts.
+        posture: Judges the holders' postures, once it is decided who they are; `None` leaves that out.
     """
     links: list[HolderLink] = []
     for frame_index, time_s, found in weapons:
@@ -62,13 +69,25 @@ def find_holders(weapons: WeaponFrames, tracks: Sequence[Track], persistence: Pe
             hands=find_hands(present.people.keypoints, present.people.boxes),
         )
     sightings = [Sighting(link.time_s, link.weapon_score, _box(link.weapon_box)) for link in links]
-    episodes = []
-    for members in link_sightings(sightings, persistence):
-        voted = vote_along_track([links[i] for i in members])
-        for i, link in zip(members, voted, strict=True):
+    stayed = list(link_sightings(sightings, persistence))
+    for members in stayed:
+        for i, link in zip(members, vote_along_track([links[i] for i in members]), strict=True):
             links[i] = link
-        episodes.append(Episode([sightings[i] for i in members], voted))
+    if posture is not None:
+        links = [_with_posture(link, tracks, posture) for link in links]
+    episodes = [Episode([sightings[i] for i in members], [links[i] for i in members]) for members in stayed]
     return WeaponScene(links, episodes)
+
+
+def _with_posture(link: HolderLink, tracks: Sequence[Track], posture: ArmedPosture) -> HolderLink:
+    """The same link, with the posture of its holder where enough of it was seen."""
+    if link.track_id is None:
+        return link
+    present = people_at([t for t in tracks if t.track_id == link.track_id], time_s=link.time_s).people
+    if not len(present):
+        return link
+    probability = float(posture.judge(present.keypoints, present.boxes)[0])
+    return link if math.isnan(probability) else replace(link, posture=probability)
 
 
 def find_aims(episodes: Sequence[Episode], tracks: Sequence[Track]) -> list[PostureHint]:
@@ -101,6 +120,36 @@ def find_aims(episodes: Sequence[Episode], tracks: Sequence[Track]) -> list[Post
                 hints.append(
                     PostureHint("aiming", holder, times[0], times[-1], share * POINTING_PRECISION, text)
                 )
+    return hints
+
+
+def find_armed_postures(episodes: Sequence[Episode], *, balanced_accuracy: float) -> list[PostureHint]:
+    """How armed the posture of each weapon's holder looks: weak evidence, quoted whatever it says.
+
+    A hint is the mean over the sightings in which its person holds the weapon. Its strength is 0 up to a mean of 0.5, which
+    says nothing, and rises to 1: a posture that looks unarmed is told, and takes nothing away.
+
+    Args:
+        episodes: With judged links.
+        balanced_accuracy: Of the judge, for the sentence.
+    """
+    hints = []
+    for episode in episodes:
+        holder, _ = episode.holder()
+        judged = [
+            (link.time_s, link.posture)
+            for link in episode.holders
+            if link.track_id == holder and link.posture is not None
+        ]
+        if holder is None or not judged:
+            continue
+        mean = sum(value for _, value in judged) / len(judged)
+        text = (
+            f"posture: {mean:.2f} armed, mean of person {holder} in {len(judged)} sighting{'s' if len(judged) > 1 else ''} (weak evidence: balanced "
+            f"accuracy {balanced_accuracy:.2f} on pictures of scenes that it had not seen, where guessing has 0.50)"
+        )
+        strength = max(0.0, 2 * mean - 1)
+        hints.append(PostureHint("armed_posture", holder, judged[0][0], judged[-1][0], strength, text))
     return hints
 
 

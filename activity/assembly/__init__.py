@@ -12,10 +12,12 @@ from activity.assembly.estimators import OPENPIFPAF_CHECKPOINT, TOPDOWN_CHECKPOI
 from activity.assembly.networks import (
     FIRE_CHECKPOINT,
     MOST_FRAMES_AT_ONCE,
+    POSTURE_CHECKPOINT,
     RECOGNIZER_CHECKPOINT,
     Networks,
     load_fire_classifier,
     load_networks,
+    load_posture,
     load_recognizer,
     share_threads,
 )
@@ -27,6 +29,7 @@ __all__ = [
     "MOST_FRAMES_AT_ONCE",
     "OPENPIFPAF_CHECKPOINT",
     "PERSON_LABEL",
+    "POSTURE_CHECKPOINT",
     "RECOGNIZER_CHECKPOINT",
     "TOPDOWN_CHECKPOINT",
     "WEAPON_LABEL",
@@ -37,6 +40,7 @@ __all__ = [
     "load_estimator",
     "load_fire_classifier",
     "load_networks",
+    "load_posture",
     "load_pyramid",
     "load_recognizer",
     "make_tracker",

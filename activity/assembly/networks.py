@@ -9,6 +9,7 @@ from typing import Final
 
 from activity.assembly.detectors import WEAPON_LABEL, load_closeup, load_detector, load_pyramid
 from activity.assembly.estimators import load_estimator
+from activity.association import ArmedPosture, load_armed_posture
 from activity.config import Settings, embedded_checkpoint
 from activity.detection import FireClassifier, ObjectDetector
 from activity.detection.magnified import MagnifyingGlass
@@ -18,6 +19,7 @@ from activity.recognition.recognizer import Recognizer
 from activity.report import ModelInfo
 
 FIRE_CHECKPOINT: Final = "fire_classifier.onnx"
+POSTURE_CHECKPOINT: Final = "armed_posture.safetensors"
 RECOGNIZER_CHECKPOINT: Final = "recognizer_fighting.safetensors"
 MOST_FRAMES_AT_ONCE: Final = 4
 
@@ -36,6 +38,7 @@ class Networks:
         score_floors: For ``weapon`` and ``fire``: the score under which the network reports nothing.
         models: What the report says of them: names, files and hashes.
         frames_at_once: Frames that may be looked at at once, each in a thread of its own.
+        posture: Judges the postures of those who hold a weapon; `None` where the settings do not ask for that.
     """
 
     detector: ObjectDetector
@@ -47,6 +50,7 @@ class Networks:
     score_floors: Mapping[str, float]
     models: Sequence[ModelInfo]
     frames_at_once: int
+    posture: ArmedPosture | None = None
 
 
 def share_threads(threads: int) -> tuple[int, int]:
@@ -80,6 +84,10 @@ def load_networks(settings: Settings) -> Networks:
         fire, fire_model = load_fire_classifier(settings, threads=threads)
         floors["fire"] = fire.threshold
         models.append(fire_model)
+    posture = None
+    if settings.holder.posture:
+        posture, posture_model = load_posture(settings)
+        models.append(posture_model)
     return Networks(
         detector=detector,
         estimator=estimator,
@@ -90,6 +98,7 @@ def load_networks(settings: Settings) -> Networks:
         score_floors=floors,
         models=tuple(models),
         frames_at_once=frames_at_once,
+        posture=posture,
     )
 
 
@@ -117,3 +126,18 @@ def load_fire_classifier(settings: Settings, *, threads: int) -> tuple[FireClass
         f"Examines {settings.fire.rate_hz:g} frames a second; counts as fire from {classifier.threshold:.2f}."
     )
     return classifier, ModelInfo(path.stem, "fire", path.name, classifier.sha256, note)
+
+
+def load_posture(settings: Settings) -> tuple[ArmedPosture, ModelInfo]:
+    """Load what judges the postures of those who hold a weapon, as `settings` name it.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or of another kind.
+    """
+    path = settings.holder.checkpoint or embedded_checkpoint(POSTURE_CHECKPOINT)
+    machine = load_armed_posture(path)
+    note = (
+        f"Weak evidence beside a weapon that is held, and nothing else: balanced accuracy {machine.balanced_accuracy:.2f} on "
+        "pictures of scenes that it had not seen."
+    )
+    return machine, ModelInfo(path.stem, "posture", path.name, machine.sha256, note)

@@ -9,7 +9,7 @@ import typer
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from activity.cli.console import stderr
+from activity.cli.console import count_progress, show_figures, stderr
 from activity.config import read_yaml
 from activity.errors import ConfigurationError
 
@@ -87,6 +87,26 @@ def fire(config: Config, run: RunDirectory = None) -> None:
     from activity.training.fire.config import FireConfig  # noqa: PLC0415
 
     _report(trainer.train(read_yaml(config, FireConfig), run_directory=_folder(run, config)))
+
+
+@app.command()
+def holder(config: Config, run: RunDirectory = None) -> None:
+    """Train the machine that tells from a posture whether somebody is armed: weak evidence beside a weapon.
+
+    Takes about two minutes, poses included, and prints how good it is.
+
+    Example:
+
+    activity train holder --config configs/holder.yaml
+    """
+    from activity.training.posture import trainer  # noqa: PLC0415
+    from activity.training.posture.config import HolderConfig  # noqa: PLC0415
+
+    directory = _directory(run, config)
+    with count_progress("pictures") as advance:
+        made = trainer.train(read_yaml(config, HolderConfig), run_directory=directory, on_image=advance)
+    show_figures(made.figures, as_json=False)
+    _report(made.checkpoint)
 
 
 @app.command()

@@ -197,6 +197,17 @@ class FireSettings(Section):
         )
 
 
+class HolderSettings(Section):
+    """What is said of who holds a weapon, beside who it is."""
+
+    posture: bool = Field(
+        True, description="Say how armed the holder's posture looks: weak evidence (docs/holders.md)."
+    )
+    checkpoint: Path | None = Field(
+        None, description="What judges postures (.safetensors); null takes the embedded one."
+    )
+
+
 class FusionSettings(Section):
     """The rules that make alerts."""
 

@@ -14,6 +14,7 @@ from activity.config.sections import (
     DetectorSettings,
     FireSettings,
     FusionSettings,
+    HolderSettings,
     OutputSettings,
     PoseSettings,
     RecognitionSettings,
@@ -33,6 +34,7 @@ class Settings(Section):
     tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     recognition: RecognitionSettings = Field(default_factory=RecognitionSettings)
     fire: FireSettings = Field(default_factory=FireSettings)
+    holder: HolderSettings = Field(default_factory=HolderSettings)
     fusion: FusionSettings = Field(default_factory=FusionSettings)
     cameras: Mapping[str, Camera] = Field(
         default_factory=dict,

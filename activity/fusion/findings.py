@@ -57,11 +57,11 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class PostureHint:
-    """Weak evidence from keypoints: an armed person's arm that points at somebody.
+    """Weak evidence from keypoints: a holder's arm that points at somebody, or a posture like that of armed people.
 
     Attributes:
-        kind: ``aiming``.
-        track_id: Whose arms.
+        kind: ``aiming`` or ``armed_posture``.
+        track_id: Whose.
         start_s: Begin in seconds.
         end_s: End in seconds.
         strength: In [0, 1].

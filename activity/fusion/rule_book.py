@@ -29,8 +29,13 @@ class Condition(_Entry):
     weapon: Literal["seen", "held"] | None = None
     fire: Literal["seen"] | None = None
     in_view: int | None = Field(None, ge=1, le=1000, description="So many people in the picture.")
-    posture: Literal["aiming"] | None = Field(None, description="Weak evidence.")
-    at_least: float = Field(0.5, gt=0, le=1, description="Least probability or score.")
+    posture: Literal["aiming", "armed_posture"] | None = Field(None, description="Weak evidence.")
+    at_least: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Least probability or score; 0, of a posture only, quotes it whatever it says.",
+    )
     weight: float = Field(1.0, gt=0, le=1, description="Share of the remaining doubt that it takes away.")
     in_reach: bool = Field(
         False, description="The activity of two people within reach of each other, by the mean of both."
@@ -44,6 +49,10 @@ class Condition(_Entry):
         given = [kind for kind in _KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
             raise ValueError(f"expected one of {', '.join(_KINDS)}, got {', '.join(given) or 'none'}")
+        if self.at_least == 0 and self.posture is None:
+            raise ValueError(
+                "at_least: expected more than 0; only a posture, which raises no alert, may ask for 0"
+            )
         if self.in_reach and self.activity is None:
             raise ValueError("in_reach speaks of an activity of two people; give an activity")
         if self.alone_at_least is not None and not self.in_reach:

@@ -35,7 +35,7 @@ class ModelInfo:
 
     Attributes:
         name: What the model is called, such as ``bptubeformer-v2``.
-        role: What it did here: ``pose``, ``detection``, ``recognition``, ``fire``.
+        role: What it did here: ``pose``, ``detection``, ``recognition``, ``fire``, ``posture``.
         file: Name of its file without folders, or `None` for a model that has none.
         sha256: 64 hexadecimal digits of that file, or `None` where there is no file.
         note: Why this model was chosen and what is known of it, in a sentence or two.

@@ -159,6 +159,7 @@ def holder_entries(analysis: ClipAnalysis) -> Iterator[HolderEntry]:
                 )
                 for candidate in link.candidates
             ],
+            posture=None if link.posture is None else _unit(link.posture),
         )
 
 

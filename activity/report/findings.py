@@ -101,8 +101,11 @@ def object_findings(analysis: ClipAnalysis) -> list[Finding]:
 def holder_findings(analysis: ClipAnalysis) -> list[Finding]:
     """Weapon sightings by the person who holds the weapon."""
     by_person: dict[int | None, list[tuple[float, float, str]]] = defaultdict(list)
+    postures: dict[int | None, list[float]] = defaultdict(list)
     for link in analysis.holders or ():
         by_person[link.track_id].append((link.time_s, link.weapon_score, link.rule))
+        if link.posture is not None:
+            postures[link.track_id].append(link.posture)
     findings = []
     for track_id, seen in by_person.items():
         times = [time_s for time_s, _, _ in seen]
@@ -114,6 +117,8 @@ def holder_findings(analysis: ClipAnalysis) -> list[Finding]:
             f"weapon score up to {percent(best)}",
             f"decided by {' and '.join(rules)}" if rules else "nobody's hand is near: probably no weapon",
         ]
+        if judged := postures.get(track_id):
+            facts.append(f"posture {sum(judged) / len(judged):.2f} armed (weak evidence)")
         name = "Nobody" if track_id is None else f"Person {track_id}"
         findings.append(Finding(name, facts, clock(peak_s), peak_s))
     return findings

@@ -121,7 +121,8 @@ class SummaryEntry(_Entry):
     reason: str | None
     track_ids: list[int] = Field(description="The people who decided, the first most.")
     votes: dict[str, dict[str, Probability]] = Field(
-        description="Where a model of whole clips judged: what the people's movement and the picture's say by themselves."
+        default_factory=dict,
+        description="Where a model of whole clips judged: what the people's movement and the picture's say by themselves.",
     )
 
 
@@ -159,6 +160,11 @@ class HolderEntry(_Entry):
     track_id: int | None
     rule: Literal["iou", "hand_distance", "track_vote", "none"]
     candidates: list[CandidateEntry]
+    posture: Probability | None = Field(
+        None,
+        description="From the holder's joints alone, that somebody of such a posture is armed: weak evidence; null where "
+        "nobody holds it or it was not judged.",
+    )
 
 
 class FireEntry(_Entry):
@@ -267,7 +273,7 @@ class ReportHead(_Entry):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    schema_version: Literal["1.2"]
+    schema_version: Literal["1.1", "1.2"]
     generator: str = Field(description="Name and version of the program.")
     created_at: str | None = Field(description="ISO 8601.")
     clip: ClipEntry
@@ -295,4 +301,4 @@ class Report(ReportHead):
     detections: DetectionSection
     holders: HolderSection
     fire: FireSection
-    scene_motion: SceneMotionEntry | None = Field(description="Null where it was not measured.")
+    scene_motion: SceneMotionEntry | None = Field(None, description="Null where it was not measured.")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from activity.assembly import (
     DETECTOR_CHECKPOINT,
+    FIRE_CHECKPOINT,
     OPENPIFPAF_CHECKPOINT,
+    POSTURE_CHECKPOINT,
     RECOGNIZER_CHECKPOINT,
     TOPDOWN_CHECKPOINT,
 )
@@ -27,11 +29,16 @@ def describe_models(settings: Settings) -> list[ModelInfo]:
 
 def _checkpoints(settings: Settings) -> list[tuple[str, Path | str]]:
     pose = TOPDOWN_CHECKPOINT if settings.pose.estimator == "topdown" else OPENPIFPAF_CHECKPOINT
-    return [
+    found: list[tuple[str, Path | str]] = [
         ("detection", settings.detector.checkpoint or embedded_checkpoint(DETECTOR_CHECKPOINT)),
         ("pose", settings.pose.checkpoint or embedded_checkpoint(pose)),
         ("recognition", settings.recognition.checkpoint or embedded_checkpoint(RECOGNIZER_CHECKPOINT)),
     ]
+    if settings.fire.enabled:
+        found.append(("fire", settings.fire.checkpoint or embedded_checkpoint(FIRE_CHECKPOINT)))
+    if settings.holder.posture:
+        found.append(("posture", settings.holder.checkpoint or embedded_checkpoint(POSTURE_CHECKPOINT)))
+    return found
 
 
 def _describe(role: str, checkpoint: Path | str) -> ModelInfo:

@@ -65,9 +65,12 @@ class HolderLink:
         track_id: The holder's track, or `None` where nobody holds it (a probable false positive).
         rule: What decided.
         candidates: The evidence for every person in the frame.
+        posture: Probability, from the holder's joints alone, that somebody of such a posture is armed, in [0, 1]: weak
+            evidence, which decides nothing. `None` where nobody holds the weapon, or it was not judged.
 
     Raises:
-        StructureError: On a wrong shape, NaN, a holder who is no candidate, or a rule that does not fit.
+        StructureError: On a wrong shape, NaN, a holder who is no candidate, a rule that does not fit, or a posture of
+            nobody.
     """
 
     frame_index: int
@@ -77,6 +80,7 @@ class HolderLink:
     track_id: int | None
     rule: HolderRule
     candidates: tuple[HolderCandidate, ...]
+    posture: float | None = None
 
     def __post_init__(self) -> None:
         box = frozen_array("weapon_box", self.weapon_box, (4,), np.float32)
@@ -91,6 +95,10 @@ class HolderLink:
             )
         if self.track_id is not None and self.track_id not in {c.track_id for c in self.candidates}:
             raise StructureError(f"track_id: holder {self.track_id} is not among the candidates")
+        if self.posture is not None:
+            check_unit_interval("posture", self.posture)
+            if self.track_id is None:
+                raise StructureError(f"posture: got {self.posture}, but nobody holds the weapon")
 
     @property
     def probability(self) -> float:

@@ -299,6 +299,8 @@ def test_a_rule_may_speak_of_a_time_of_day(begin: str, end: str, raised: bool) -
         ({"needs": [{"weapon": "held", "fire": "seen"}]}, "expected one of activity"),
         ({"needs": [{}]}, "got none"),
         ({"needs": [{"posture": "aiming"}]}, "weak evidence"),
+        ({"needs": [{"posture": "armed_posture", "at_least": 0}]}, "weak evidence"),
+        ({"strengthened_by": [{"weapon": "held", "at_least": 0}]}, "only a posture"),
         ({"needs": [{"activity": "Fighting", "at_least": 0}]}, "at_least"),
         ({"needs": [{"activity": "Fighting", "atleast": 0.5}]}, "atleast"),
         ({"needs": [{"fire": "seen"}], "people": 2}, "in_view"),

@@ -175,7 +175,7 @@ def weapon_findings(analysis: ClipAnalysis) -> dict[str, Any]:
             box = np.array([wrist[0] - 16, wrist[1] - 8, wrist[0] + 2, wrist[1] + 4], np.float32)
             objects = Detections(box[None], np.array([0.81]), ("weapon",))
             candidates = (HolderCandidate(1, 0.12, 0.03), HolderCandidate(second.track_id, 0.0, 0.4))
-            holders.append(HolderLink(frame, time_s, box, 0.81, 1, "hand_distance", candidates))
+            holders.append(HolderLink(frame, time_s, box, 0.81, 1, "hand_distance", candidates, posture=0.71))
         detections.append((frame, time_s, objects))
         p = 0.1 + 0.85 / (1 + math.exp(-(time_s - 6) * 3))
         fire.append(FireReading(frame, time_s, p, p > 0.7, (270, 150, 310, 210) if p > 0.7 else None))

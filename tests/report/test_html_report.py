@@ -167,6 +167,11 @@ def test_not_analysed_is_never_nothing_found(analysis: ClipAnalysis, build: Buil
     assert "None seen in 100 analysed frames." in parsed.text
 
 
+def test_the_holders_posture_is_shown_as_weak_evidence(rich_analysis: ClipAnalysis, tmp_path: Path) -> None:
+    parsed, _ = page(rich_analysis, tmp_path)
+    assert "posture 0.71 armed (weak evidence)" in parsed.text
+
+
 def test_a_clip_without_people_says_so_in_plain_words(empty_analysis: ClipAnalysis, tmp_path: Path) -> None:
     parsed, _ = page(empty_analysis, tmp_path)
     assert "Not judged" in parsed.text

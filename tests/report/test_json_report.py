@@ -162,6 +162,18 @@ def test_findings_are_written_one_by_one(rich_analysis: ClipAnalysis, tmp_path: 
     read_report(tmp_path / "report.json")
 
 
+def test_the_holders_posture_is_written_and_a_report_of_the_version_before_can_be_read(
+    rich_analysis: ClipAnalysis, tmp_path: Path
+) -> None:
+    report = written(rich_analysis, tmp_path)
+    assert {item["posture"] for item in report["holders"]["items"]} == {0.71}
+    for item in report["holders"]["items"]:
+        del item["posture"]
+    report["schema_version"] = "1.1"
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert {item.posture for item in read_report(tmp_path / "report.json").holders.items} == {None}
+
+
 def test_a_clip_without_people_is_not_judged_and_says_why(
     empty_analysis: ClipAnalysis, tmp_path: Path
 ) -> None:

@@ -50,6 +50,9 @@ def test_a_weapon_that_nobody_holds_is_linked_to_none() -> None:
         ({"weapon_score": 2}, "weapon_score: expected values in"),
         ({"time_s": math.nan}, "time_s: expected a finite time, got nan"),
         ({"frame_index": -1}, "frame_index: expected 0 or more, got -1"),
+        ({"posture": 1.2}, r"posture: expected values in \[0, 1\]"),
+        ({"posture": math.nan}, "posture"),
+        ({"track_id": None, "rule": "none", "posture": 0.5}, "posture: got 0.5, but nobody holds"),
     ],
 )
 def test_a_link_that_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:

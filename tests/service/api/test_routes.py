@@ -331,7 +331,7 @@ def test_a_webhook_of_another_scheme_is_refused(api: Api, url: str) -> None:
 
 def test_models_are_named_with_their_hashes_and_cards(api: Api) -> None:
     models = {model["role"]: model for model in api.viewer.get("/v1/models").json()["items"]}
-    assert set(models) == {"detection", "pose", "recognition"}
+    assert set(models) == {"detection", "pose", "recognition", "fire", "posture"}
     assert all(len(model["sha256"]) == 64 for model in models.values())
     assert "balanced accuracy" in models["recognition"]["note"].lower()
 

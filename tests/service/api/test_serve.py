@@ -113,5 +113,5 @@ def test_models_are_listed_with_their_hashes() -> None:
         [sys.executable, "-m", "activity", "models", "--json"], capture_output=True, text=True, check=True
     )
     models = json.loads(done.stdout)["models"]
-    assert [model["role"] for model in models] == ["detection", "pose", "recognition"]
+    assert [model["role"] for model in models] == ["detection", "pose", "recognition", "fire", "posture"]
     assert all(len(model["sha256"]) == 64 for model in models)
