@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from activity.service.metrics import Metrics
@@ -44,7 +44,8 @@ class Boundary:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
-                add_security_headers(MutableHeaders(scope=message))
+                message["headers"] = headers = list(message.get("headers", ()))
+                add_security_headers(headers)
             await send(message)
 
         limited = receive if scope["path"] == UPLOAD_PATH else self._limited(scope, receive)
