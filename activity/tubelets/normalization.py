@@ -69,7 +69,7 @@ def normalize_body(
 
 def normalize_bodies(
     positions: npt.NDArray[np.float64], present: npt.NDArray[np.bool_]
-) -> list[npt.NDArray[np.float64] | None]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """What `normalize_body` makes of each of P people over the same frames, in one go.
 
     Args:
@@ -77,15 +77,16 @@ def normalize_bodies(
         present: [P, F, 17] bool.
 
     Returns:
-        P arrays of [F, 17, 2], or `None` for who has no size.
+        [P, F, 17, 2] in body sizes, and [P] bool: false, with any numbers, for who has no size.
     """
     if not present.any(axis=2).all():  # an empty frame counts in no median
-        return [normalize_body(*person) for person in zip(positions, present, strict=True)]
+        bodies = [normalize_body(*person) for person in zip(positions, present, strict=True)]
+        sized = np.array([body is not None for body in bodies])
+        return np.stack([np.zeros_like(positions[0]) if body is None else body for body in bodies]), sized
     frame_centres, frame_sizes = body_centres_and_sizes(positions, present)
     centres, sizes = np.median(frame_centres, axis=1), np.median(frame_sizes, axis=1)  # (P, 2), (P,)
     scaled = (positions - centres[:, None, None]) / np.where(sizes > 0, sizes, 1)[:, None, None, None]
-    normal = np.where(present[..., None], scaled, 0.0)
-    return [person if size > 0 else None for person, size in zip(normal, sizes, strict=True)]
+    return np.where(present[..., None], scaled, 0.0), sizes > 0
 
 
 def _extent(

@@ -219,21 +219,17 @@ def _cut_together(
         enough = np.flatnonzero(shares >= settings.min_observed)
         if not len(enough):
             continue
-        normal = normalize_bodies(positions[enough, window], present[enough, window])
-        for person, body in zip(enough.tolist(), normal, strict=True):
-            if body is None:
-                continue
-            held = frames - len(body)
-            whole = np.concatenate([body, np.repeat(body[-1:], held, axis=0)]) if held else body
-            tubelets[person].append(
-                Tubelet(
-                    track_id=ids[person],
-                    start_s=float(poses.times_s[start]),
-                    end_s=float(poses.times_s[min(start + frames, length) - 1]),
-                    grids=to_part_grids(whole, padding=settings.padding),
-                    observed=float(shares[person]),
-                )
-            )
+        bodies, sized = normalize_bodies(positions[enough, window], present[enough, window])
+        held = frames - bodies.shape[1]
+        if held:
+            bodies = np.concatenate([bodies, np.repeat(bodies[:, -1:], held, axis=1)], axis=1)
+        grids = to_part_grids(bodies.reshape(-1, joints, 2), padding=settings.padding)
+        grids = grids.reshape(*grids.shape[:2], len(bodies), frames, *grids.shape[3:])  # (5, 2, P, T, 3, 3)
+        start_s, end_s = float(poses.times_s[start]), float(poses.times_s[min(start + frames, length) - 1])
+        for place, person in enumerate(enough.tolist()):
+            if sized[place]:
+                share = float(shares[person])
+                tubelets[person].append(Tubelet(ids[person], start_s, end_s, grids[:, :, place], share))
     return tubelets
 
 
