@@ -24,6 +24,7 @@ _REASONS: Final[dict[int, str]] = {
     403: "The role of these credentials does not allow this, or the CSRF token is missing.",
     404: "There is no such thing.",
     405: "The method is not allowed here.",
+    408: "The body came too slowly.",
     409: "It contradicts the present state.",
     410: "It was there and has been deleted.",
     413: "The body is larger than the limit.",

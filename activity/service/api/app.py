@@ -94,7 +94,11 @@ def create_app(service: Service, *, more: tuple[APIRouter, ...] = ()) -> FastAPI
     )
     app.add_middleware(Gate, database=lambda: service.database)
     app.add_middleware(
-        Boundary, metrics=service.metrics, max_body_bytes=service.settings.limits.max_body_bytes
+        Boundary,
+        metrics=service.metrics,
+        max_body_bytes=service.settings.limits.max_body_bytes,
+        patience_s=service.settings.http.receive_timeout_s,
+        slowest_bytes_per_s=service.settings.http.slowest_bytes_per_s,
     )
     service.metrics.watch(service.database)
 
