@@ -7,7 +7,8 @@
     ├── CheckpointError      a model file that is missing, damaged or of the wrong shape
     ├── DatasetError         a data set that is missing, damaged or laid out differently
     ├── OutputError          a result that cannot be written
-    │   └── DeliveryError    an alert that its destination did not take
+    │   ├── DeliveryError    an alert that its destination did not take
+    │   └── StorageError     the service's storage of files refuses or cannot be reached
     └── ServiceError         the HTTP service refused, failed or cannot be reached
 
 Exceptions of other libraries are translated where they arise, with ``raise ... from``.
@@ -71,6 +72,10 @@ class DeliveryError(OutputError):
         self.permanent = permanent
         self.retry_after_s = retry_after_s
         super().__init__(found)
+
+
+class StorageError(OutputError):
+    """The service's storage of files refused, failed, or cannot be reached; it may do better another time."""
 
 
 class ServiceError(ActivityError):

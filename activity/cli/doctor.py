@@ -81,6 +81,7 @@ def run_checks() -> list[Check]:
         _attempt("opencv", _describe_opencv, _REINSTALL),
         *_check_checkpoints(checkpoint_folder()),
         _check_state_folder(state_folder()),
+        *_check_storage(state_folder()),
         _check_threads(),
     ]
 
@@ -230,6 +231,21 @@ def _check_state_folder(folder: Path) -> Check:
         found = f"{folder} cannot be written: {existing} is no folder of yours"
         return Check(name, "failed", found, f"set {STATE_FOLDER_VARIABLE} to a folder that you may write to")
     return Check(name, "ok", f"{folder}{'' if folder.exists() else ' (will be made when it is needed)'}")
+
+
+def _check_storage(folder: Path) -> Iterator[Check]:
+    """Write to object storage, read and delete, as the service would; a service that keeps its files here has none."""
+    file = folder / "service.yaml"
+    if not file.is_file():
+        return
+    try:
+        settings = importlib.import_module("activity.service.settings").load_service_settings(file)
+        if "://" in settings.storage_url:
+            importlib.import_module("activity.service.storage").open_storage(settings.storage_url)
+            yield Check("service storage", "ok", f"{settings.storage_url} takes files and gives them back")
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+        yield Check("service storage", "failed", found, f"mend `storage` in {file}, or what the error names")
 
 
 def _check_threads() -> Check:

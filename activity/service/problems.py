@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,6 +13,9 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from activity.errors import StorageError
+
+_log = logging.getLogger(__name__)
 PROBLEM_TYPE: Final = "application/problem+json"
 _PREFIX: Final = "urn:activity:problem:"
 _REASONS: Final[dict[int, str]] = {
@@ -20,6 +24,7 @@ _REASONS: Final[dict[int, str]] = {
     403: "The role of these credentials does not allow this, or the CSRF token is missing.",
     404: "There is no such thing.",
     405: "The method is not allowed here.",
+    408: "The body came too slowly.",
     409: "It contradicts the present state.",
     410: "It was there and has been deleted.",
     413: "The body is larger than the limit.",
@@ -97,6 +102,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
     app.add_exception_handler(OperationalError, _database_problem)
+    app.add_exception_handler(StorageError, _storage_problem)
 
 
 def unexpected_problem() -> JSONResponse:
@@ -126,6 +132,15 @@ async def _validation_problem(_request: Request, error: Exception) -> JSONRespon
 async def _database_problem(_request: Request, _error: Exception) -> JSONResponse:
     return problem_response(
         503, "database", "the database does not answer; try again", headers={"Retry-After": "5"}
+    )
+
+
+async def _storage_problem(request: Request, error: Exception) -> JSONResponse:
+    _log.error(
+        "%s %s: %s", request.method, request.url.path, error
+    )  # what is wrong there is the operator's business
+    return problem_response(
+        503, "storage", "the storage of files does not answer; try again", headers={"Retry-After": "5"}
     )
 
 

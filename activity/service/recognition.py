@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pydantic_core
 
 from activity.assembly import load_recognizer
-from activity.client.schemas import KeypointSequence, RecognizeRequest
 from activity.config import Settings
 from activity.recognition.recognizer import Recognizer
 from activity.service.batching import MicroBatcher
+from activity.service.sequences import PoseSequence
 from activity.service.settings import BatchSettings
-from activity.structures import KEYPOINT_COUNT, ActivityScore, Track, Tubelet, boxes_around_keypoints
-from activity.tubelets import TubeletSettings, make_tubelets
+from activity.structures import ActivityScore, Track, Tubelet, boxes_around_keypoints
+from activity.tubelets import TubeletSettings, make_tubelets, make_tubelets_together
 
 
 class SegmentRecognizer:
@@ -35,7 +35,7 @@ class SegmentRecognizer:
         self.name = name
         self._recognizer = recognizer
         self._settings = TubeletSettings.from_mapping(recognizer.tubelet_settings)
-        self.batcher: MicroBatcher[RecognizeRequest, bytes] = MicroBatcher(
+        self.batcher: MicroBatcher[Sequence[PoseSequence], bytes] = MicroBatcher(
             self.recognize,
             max_weight=settings.max_segments,
             wait_s=settings.wait_ms / 1000,
@@ -55,60 +55,66 @@ class SegmentRecognizer:
         recognizer, model = load_recognizer(analysis, threads=analysis.threads or 1)
         return cls(recognizer, batch, name=Path(model.name).stem, on_batch=on_batch)
 
-    def count_segments(self, request: RecognizeRequest) -> int:
-        """Most segments that a request can be cut into."""
-        return sum(self._most_segments(sequence) for sequence in request.sequences)
+    def count_segments(self, sequences: Sequence[PoseSequence]) -> int:
+        """Most segments that the sequences of a request can be cut into."""
+        return sum(self._most_segments(sequence) for sequence in sequences)
 
-    def _most_segments(self, sequence: KeypointSequence) -> int:
+    def _most_segments(self, sequence: PoseSequence) -> int:
         rate_hz = self._settings.frame_rate_hz or sequence.frame_rate_hz  # None takes frames as they come
-        frames = math.ceil(len(sequence.keypoints) / sequence.frame_rate_hz * rate_hz)
+        frames = math.ceil(sequence.length / sequence.frame_rate_hz * rate_hz)
         return 1 + max(0, math.ceil((frames - self._settings.frames) / self._settings.stride))
 
-    def recognize(self, requests: Sequence[RecognizeRequest]) -> list[bytes]:
+    def recognize(self, requests: Sequence[Sequence[PoseSequence]]) -> list[bytes]:
         """Answer several requests with one pass of the network.
 
         Returns:
             For each request its `RecognizeResponse` as JSON.
         """
-        tubelets: list[Tubelet] = []
-        ends: list[list[int]] = []  # for each request, where the segments of each of its sequences end
-        for request in requests:
-            places = []
-            for sequence in request.sequences:
-                track = track_of(sequence)
-                tubelets += make_tubelets(track, self._settings) if track is not None else []
-                places.append(len(tubelets))
-            ends.append(places)
-        scores = self._recognizer.recognize(tubelets)
-        answers: list[bytes] = []
-        begin = 0
-        for places in ends:
-            results = []
-            for end in places:
-                results.append({"segments": [_segment(score) for score in scores[begin:end]]})
-                begin = end
-            answers.append(pydantic_core.to_json({"model": self.name, "results": results}))
-        return answers
+        cut = self._cut([sequence for request in requests for sequence in request])
+        scores = iter(self._recognizer.recognize([tubelet for tubelets in cut for tubelet in tubelets]))
+        places = iter(cut)
+        return [
+            pydantic_core.to_json(
+                {
+                    "model": self.name,
+                    "results": [
+                        {"segments": [_segment(next(scores)) for _ in next(places)]} for _ in request
+                    ],
+                }
+            )
+            for request in requests
+        ]
+
+    def _cut(self, sequences: Sequence[PoseSequence]) -> list[list[Tubelet]]:
+        """The segments of each sequence; those that were seen in the same frames are cut together."""
+        alike: dict[tuple[float, bytes], list[int]] = defaultdict(list)
+        for number, sequence in enumerate(sequences):
+            alike[sequence.frame_rate_hz, sequence.frames.tobytes()].append(number)
+        cut: list[list[Tubelet]] = [[] for _ in sequences]
+        for numbers in alike.values():
+            together = make_tubelets_together(
+                sequences[numbers[0]].times_s,
+                np.stack([sequences[number].keypoints for number in numbers]),
+                self._settings,
+                ids=[1] * len(numbers),
+            )
+            for place, number in enumerate(numbers):
+                if together is not None:
+                    cut[number] = together[place]
+                elif len(sequences[number].frames):
+                    cut[number] = make_tubelets(track_of(sequences[number]), self._settings)
+        return cut
 
 
-def track_of(sequence: KeypointSequence) -> Track | None:
-    """The frames of a sequence in which a joint was found, as a track; `None` where there are none."""
-    seen = np.array([person is not None for person in sequence.keypoints])
-    keypoints: npt.NDArray[np.float32] = np.array(
-        [person for person in sequence.keypoints if person is not None], np.float32
-    ).reshape(-1, KEYPOINT_COUNT, 3)
-    found = (keypoints[..., 2] > 0).any(axis=1)
-    frames = np.flatnonzero(seen)[found]
-    if not len(frames):
-        return None
-    keypoints = keypoints[found]
+def track_of(sequence: PoseSequence) -> Track:
+    """A sequence of at least one frame as a track."""
     return Track(
         track_id=1,
-        frame_indices=frames.astype(np.int64),
-        times_s=frames / sequence.frame_rate_hz,
-        keypoints=keypoints,
-        boxes=boxes_around_keypoints(keypoints),
-        scores=keypoints[..., 2].mean(axis=1),
+        frame_indices=sequence.frames,
+        times_s=sequence.times_s,
+        keypoints=sequence.keypoints,
+        boxes=boxes_around_keypoints(sequence.keypoints),
+        scores=sequence.keypoints[..., 2].mean(axis=1),
     )
 
 

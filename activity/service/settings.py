@@ -37,6 +37,16 @@ class HttpSettings(_Section):
         False, description="Send the session cookie over https only; needs a proxy that speaks it."
     )
     session_hours: float = Field(12.0, gt=0, le=720, description="Hours until a person must log in again.")
+    receive_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="Seconds that a request's body may keep the service waiting, in all and beyond what "
+        "slowest_bytes_per_s allows; after that it is answered with 408.",
+    )
+    slowest_bytes_per_s: int = Field(
+        4096, ge=1, le=2**30, description="Bytes a second that a body must come with, on average."
+    )
     idempotency_hours: float = Field(
         24.0, gt=0, le=720, description="Hours for which an Idempotency-Key gives the same answer."
     )

@@ -1,4 +1,4 @@
-"""Where files lie: a folder of this machine, or object storage through fsspec; the names are the server's own."""
+"""Where files lie: a folder of this machine, or object storage; the names are the server's own."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import BinaryIO, Final, Protocol
 
-import fsspec
-
-from activity.errors import ConfigurationError, OutputError
+from activity.errors import ConfigurationError, OutputError, StorageError
 from activity.service.database.base import new_id
 
 _KEY: Final = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*(\.[a-z0-9]{1,8})?")
 
 
 class Storage(Protocol):
-    """Files by key. A key is made by the server, such as ``clips/2f.../clip.mp4``, never from what a user sent."""
+    """Files by key. A key is made by the server, such as ``clips/2f.../clip.mp4``, never from what a user sent.
+
+    Every method raises `StorageError` where the storage cannot be reached or refuses.
+    """
 
     def put(self, key: str, source: Path) -> None:
         """Store a local file, whole or not at all; an older file of this key is replaced.
 
         Raises:
-            OutputError: If it cannot be stored.
+            StorageError: If it cannot be stored.
         """
         ...
 
@@ -58,6 +59,14 @@ class Storage(Protocol):
 
     def remove_leftovers(self, *, older_than_s: float) -> int:
         """Remove what processes that were killed in the middle of a `put` have left; how many there were."""
+        ...
+
+    def check(self) -> None:
+        """See whether the storage can be used now; cheap enough to be asked every few seconds.
+
+        Raises:
+            StorageError: If it cannot, with the way out.
+        """
         ...
 
     def local_file(self, key: str) -> AbstractContextManager[Path]:
@@ -93,14 +102,21 @@ def check_key(key: str) -> str:
 
 
 def open_storage(address: str) -> Storage:
-    """The storage at `address`: a folder, or what fsspec knows, such as ``s3://bucket/path``.
+    """The storage at `address`: a folder, or object storage such as ``s3://bucket/path``, which is tried out.
 
     Raises:
-        ConfigurationError: If the address cannot be used.
+        ConfigurationError: If it cannot be used, with the way out.
     """
     if "://" not in address or address.startswith("file://"):
         return FolderStorage(Path(address.removeprefix("file://")))
-    return ObjectStorage(address)
+    from activity.service.object_storage import ObjectStorage  # noqa: PLC0415 - builds on this module
+
+    storage = ObjectStorage(address)
+    try:
+        storage.try_out()
+    except StorageError as error:
+        raise ConfigurationError(f"storage {error}") from error
+    return storage
 
 
 class FolderStorage:
@@ -132,7 +148,7 @@ class FolderStorage:
                 Path(name).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise OutputError(f"{path}: cannot be stored: {error.strerror}") from error
+            raise StorageError(f"{path}: cannot be stored: {error.strerror}") from error
 
     def open(self, key: str) -> BinaryIO:
         """See `Storage.open`."""
@@ -177,59 +193,9 @@ class FolderStorage:
             raise FileNotFoundError(path)
         yield path
 
-
-class ObjectStorage:
-    """Files in object storage, such as S3; a put there is whole or nothing by itself."""
-
-    def __init__(self, address: str) -> None:
-        try:
-            # fsspec has no type for what it gives
-            filesystem, root = cast("tuple[Any, str]", fsspec.url_to_fs(address))
-        except (ImportError, ValueError) as error:
-            raise ConfigurationError(
-                f"storage {address}: {error}; install the package that speaks it (s3fs for s3://), or name a folder"
-            ) from error
-        self._filesystem = filesystem
-        self._root = root.rstrip("/")
-
-    def _name(self, key: str) -> str:
-        return f"{self._root}/{check_key(key)}"
-
-    def put(self, key: str, source: Path) -> None:
-        """See `Storage.put`."""
-        try:
-            self._filesystem.put_file(str(source), self._name(key))
-        except OSError as error:
-            raise OutputError(f"{key}: cannot be stored in {self._root}: {error}") from error
-
-    def open(self, key: str) -> BinaryIO:
-        """See `Storage.open`."""
-        return cast("BinaryIO", self._filesystem.open(self._name(key), "rb"))
-
-    def size(self, key: str) -> int:
-        """See `Storage.size`."""
-        return int(self._filesystem.size(self._name(key)))
-
-    def exists(self, key: str) -> bool:
-        """See `Storage.exists`."""
-        return bool(self._filesystem.exists(self._name(key)))
-
-    def delete(self, key: str) -> None:
-        """See `Storage.delete`."""
-        try:
-            self._filesystem.rm_file(self._name(key))
-        except FileNotFoundError:
-            return
-
-    def remove_leftovers(self, *, older_than_s: float) -> int:  # noqa: ARG002 - the interface's
-        """See `Storage.remove_leftovers`: object storage shows no file before it is whole."""
-        return 0
-
-    @contextmanager
-    def local_file(self, key: str) -> Iterator[Path]:
-        """See `Storage.local_file`: a copy that is deleted after the block."""
-        name = self._name(key)
-        with tempfile.TemporaryDirectory(prefix="activity-") as folder:
-            path = Path(folder) / Path(key).name
-            self._filesystem.get_file(name, str(path))
-            yield path
+    def check(self) -> None:
+        """See `Storage.check`."""
+        if not self._folder.is_dir() or not os.access(self._folder, os.W_OK | os.X_OK):
+            raise StorageError(
+                f"{self._folder}: expected a folder that this user may write to; make it, or mount it again"
+            )

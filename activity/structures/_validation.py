@@ -47,7 +47,7 @@ def frozen_array(
 
 def check_finite(name: str, values: npt.NDArray[np.generic]) -> None:
     """Require that no value is NaN or infinite."""
-    if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
         bad = int(values.size - np.isfinite(values).sum())
         raise StructureError(
             f"{name}: {bad} of {values.size} values are NaN or infinite; "
@@ -65,8 +65,10 @@ def check_boxes(name: str, boxes: npt.NDArray[np.floating]) -> None:
 
 def check_unit_interval(name: str, values: npt.NDArray[np.float32] | float) -> None:
     """Require every value to lie in [0, 1]."""
+    if isinstance(values, float) and 0 <= values <= 1:
+        return
     array = np.asarray(values)
-    if array.size and not bool(((array >= 0) & (array <= 1)).all()):
+    if array.size and not (array.min() >= 0 and array.max() <= 1):  # NaN is neither
         raise StructureError(
             f"{name}: expected values in [0, 1], got {float(np.min(array))} to {float(np.max(array))}"
         )

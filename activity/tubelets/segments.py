@@ -12,7 +12,7 @@ from activity.errors import ConfigurationError
 from activity.structures import Track, Tubelet
 from activity.tubelets.filling import fill_empty_frames, resample
 from activity.tubelets.grids import to_part_grids
-from activity.tubelets.normalization import normalize_body
+from activity.tubelets.normalization import normalize_bodies, normalize_body
 from activity.tubelets.settings import TubeletSettings
 
 LEAST_TRACK_FRAMES: Final = 6
@@ -43,6 +43,33 @@ def make_tubelets(track: Track, settings: TubeletSettings) -> list[Tubelet]:
         for stretch in _stretches(track, settings)
         for tubelet in _body_tubelets(track, stretch, settings)
     ]
+
+
+def make_tubelets_together(
+    times_s: npt.NDArray[np.float64],
+    keypoints: npt.NDArray[np.float32],
+    settings: TubeletSettings,
+    *,
+    ids: Sequence[int],
+) -> list[list[Tubelet]] | None:
+    """What `make_tubelets` makes of each of P people who were seen in the same frames, with one pass over all of them.
+
+    Args:
+        times_s: [N] float64, strictly increasing, in seconds.
+        keypoints: [P, N, 17, 3] float32: x px, y px, confidence.
+        settings: The rules.
+        ids: `track_id` of the people.
+
+    Returns:
+        For each person the tubelets in order of time; `None` where the people cannot be cut together: with ``paper``
+        normalisation, where somebody has a frame without a joint, or where there is a gap of more than `max_gap_s`.
+    """
+    if settings.normalization == "paper" or not len(times_s):
+        return None
+    seen = keypoints[..., 2] > settings.keypoint_threshold
+    if not seen.any(axis=2).all() or (np.diff(times_s) > settings.max_gap_s + 1e-9).any():
+        return None
+    return _cut_together(times_s, keypoints, settings, ids=ids)
 
 
 def whole_track(track: Track, settings: TubeletSettings) -> Tubelet | None:
@@ -132,43 +159,68 @@ def _stretches(track: Track, settings: TubeletSettings) -> list[npt.NDArray[np.i
 
 
 def _body_tubelets(track: Track, rows: npt.NDArray[np.int64], settings: TubeletSettings) -> list[Tubelet]:
+    (tubelets,) = _cut_together(
+        track.times_s[rows], track.keypoints[rows][None], settings, ids=[track.track_id]
+    )
+    return tubelets
+
+
+def _cut_together(
+    times_s: npt.NDArray[np.float64],
+    keypoints: npt.NDArray[np.float32],
+    settings: TubeletSettings,
+    *,
+    ids: Sequence[int],
+) -> list[list[Tubelet]]:
+    """Cut one stretch of each of P people who were seen in the same frames, with one pass over all of them.
+
+    Args:
+        times_s: [N], strictly increasing, no two further apart than `max_gap_s`.
+        keypoints: [P, N, 17, 3], each frame with a joint of each person.
+        settings: Of ``body`` normalisation.
+        ids: `track_id` of the people.
+
+    Returns:
+        For each person the tubelets in order of time.
+    """
     assert settings.frame_rate_hz is not None  # noqa: S101  (TubeletSettings holds this)
-    keypoints = track.keypoints[rows].astype(np.float64)
+    count, stretch, joints, _ = keypoints.shape
+    side_by_side = keypoints.swapaxes(0, 1).reshape(stretch, count * joints, 3).astype(np.float64)
     poses = resample(
-        track.times_s[rows],
-        keypoints[:, :, :2],
-        keypoints[:, :, 2] > settings.keypoint_threshold,
+        times_s,
+        side_by_side[:, :, :2],
+        side_by_side[:, :, 2] > settings.keypoint_threshold,
         frame_rate_hz=settings.frame_rate_hz,
         max_gap_s=settings.max_gap_s,
     )
     length = len(poses.times_s)
     frames = settings.frames
+    tubelets: list[list[Tubelet]] = [[] for _ in ids]
     if length < frames and settings.short_tracks == "drop":
-        return []
+        return tubelets
+    positions = poses.positions.reshape(length, count, joints, 2).swapaxes(0, 1)  # (P, F, 17, 2)
+    present = poses.present.reshape(length, count, joints).swapaxes(0, 1)
+    observed = poses.observed.reshape(length, count, joints).swapaxes(0, 1)
     starts = list(range(0, max(length - frames, 0) + 1, settings.stride))
     if length > frames and starts[-1] != length - frames:
         starts.append(length - frames)
-    tubelets = []
     for start in starts:
         window = slice(start, start + frames)
-        held = frames - min(frames, length - start)
-        observed = poses.observed[window].sum() / (frames * poses.observed.shape[1])
-        if observed < settings.min_observed:
+        shares = observed[:, window].sum(axis=(1, 2)) / (frames * joints)
+        enough = np.flatnonzero(shares >= settings.min_observed)
+        if not len(enough):
             continue
-        positions = normalize_body(poses.positions[window], poses.present[window])
-        if positions is None:
-            continue
+        bodies, sized = normalize_bodies(positions[enough, window], present[enough, window])
+        held = frames - bodies.shape[1]
         if held:
-            positions = np.concatenate([positions, np.repeat(positions[-1:], held, axis=0)])
-        tubelets.append(
-            Tubelet(
-                track_id=track.track_id,
-                start_s=float(poses.times_s[start]),
-                end_s=float(poses.times_s[min(start + frames, length) - 1]),
-                grids=to_part_grids(positions, padding=settings.padding),
-                observed=float(observed),
-            )
-        )
+            bodies = np.concatenate([bodies, np.repeat(bodies[:, -1:], held, axis=1)], axis=1)
+        grids = to_part_grids(bodies.reshape(-1, joints, 2), padding=settings.padding)
+        grids = grids.reshape(*grids.shape[:2], len(bodies), frames, *grids.shape[3:])  # (5, 2, P, T, 3, 3)
+        start_s, end_s = float(poses.times_s[start]), float(poses.times_s[min(start + frames, length) - 1])
+        for place, person in enumerate(enough.tolist()):
+            if sized[place]:
+                share = float(shares[person])
+                tubelets[person].append(Tubelet(ids[person], start_s, end_s, grids[:, :, place], share))
     return tubelets
 
 

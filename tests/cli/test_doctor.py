@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from activity.cli import app
 from activity.cli.doctor import Check, run_checks
 from activity.config import state_folder
+from tests.service.s3 import S3Server
 
 
 def by_name(checks: list[Check]) -> dict[str, Check]:
@@ -73,6 +74,35 @@ def test_a_checkpoint_is_read_whole_and_its_card_is_missed(
     assert "cardless.md" in checks["checkpoint cardless.safetensors"].mend
     assert checks["checkpoint cut.safetensors"].status == "failed"
     assert checks["checkpoint broken.onnx"].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "status", "found"),
+    [
+        ("clips", "ok", "s3://clips/here takes files and gives them back"),
+        ("nobucket", "failed", "there is no such bucket"),
+    ],
+)
+def test_the_object_storage_of_a_service_is_tried_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bucket: str, status: str, found: str
+) -> None:
+    with S3Server.start() as server:
+        server.buckets["clips"] = {}
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("ACTIVITY_HOME", str(tmp_path))
+        (tmp_path / "service.yaml").write_text(f"storage: s3://{bucket}/here\n")
+        check = by_name(run_checks())["service storage"]
+    assert (check.status, found in check.found) == (status, True), check
+    assert bool(check.mend) == (status == "failed")
+
+
+def test_a_service_that_keeps_its_files_here_has_no_object_storage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ACTIVITY_HOME", str(tmp_path))
+    (tmp_path / "service.yaml").write_text("queue: {workers: 2}\n")
+    assert "service storage" not in by_name(run_checks())
 
 
 def test_json_is_one_object_on_stdout_and_failure_is_exit_code_1(

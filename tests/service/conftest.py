@@ -1,7 +1,9 @@
-"""Databases for the service's tests: SQLite always, PostgreSQL by a throw-away server of their own."""
+"""Databases and storages for the service's tests: PostgreSQL and S3 by throw-away servers of their own."""
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from activity.service.database import Database
 from tests.service.postgresql import PostgresqlServer
+from tests.service.s3 import S3Server
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,25 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database.open(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """An S3 server with one empty bucket, ``clips``, and the environment that leads there."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with S3Server.start() as server:
+        server.buckets["clips"] = {}
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
+def s3_address(request: pytest.FixtureRequest) -> str:
+    """An address in object storage where nothing lies yet: of our own server, or below ``ACTIVITY_TEST_S3``."""
+    elsewhere = os.environ.get("ACTIVITY_TEST_S3")
+    if elsewhere:
+        return f"{elsewhere.rstrip('/')}/{secrets.token_hex(8)}"
+    request.getfixturevalue("s3_server")
+    return "s3://clips/here"

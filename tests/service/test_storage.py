@@ -1,25 +1,25 @@
-"""Files in a folder and in object storage."""
+"""Files in a folder and in object storage: one behaviour. What is S3's own stands in test_object_storage.py."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import pytest
 
-from activity.errors import ConfigurationError, OutputError
-from activity.service.storage import FolderStorage, ObjectStorage, Storage, check_key, new_key, open_storage
+from activity.errors import ConfigurationError, OutputError, StorageError
+from activity.service.storage import FolderStorage, Storage, check_key, new_key, open_storage
 
 
-@pytest.fixture(params=["folder", "object"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
-    if request.param == "folder":
-        yield open_storage(str(tmp_path / "files"))
-        return
-    yield open_storage("memory://bucket/here")
-    fsspec.filesystem("memory").store.clear()
+@pytest.fixture(params=["folder", "memory", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    match request.param:
+        case "folder":
+            return open_storage(str(tmp_path / "files"))
+        case "memory":
+            return open_storage("memory:///here")
+        case _:
+            return open_storage(request.getfixturevalue("s3_address"))
 
 
 @pytest.fixture
@@ -91,6 +91,33 @@ def test_a_key_that_no_server_made_is_refused(storage: Storage, source: Path, ke
         storage.open(key)
 
 
+def test_a_file_of_no_bytes_is_a_file(storage: Storage, source: Path) -> None:
+    source.write_bytes(b"")
+    storage.put("jobs/1/report.json", source)
+    assert storage.size("jobs/1/report.json") == 0
+    with storage.open("jobs/1/report.json") as stream:
+        assert stream.read() == b""
+    with storage.local_file("jobs/1/report.json") as path:
+        assert path.read_bytes() == b""
+
+
+def test_a_stream_knows_where_it_is_and_reads_nothing_past_the_end(storage: Storage, source: Path) -> None:
+    storage.put("jobs/1/report.json", source)
+    with storage.open("jobs/1/report.json") as stream:
+        assert stream.seek(-3, 2) == 7
+        assert stream.read() == b"789"
+        assert (stream.tell(), stream.read()) == (10, b"")
+        assert stream.seek(2) == 2
+        assert stream.seek(1, 1) == 3
+        assert stream.read(4) == b"3456"
+        stream.seek(99)
+        assert stream.read(1) == b""
+
+
+def test_a_storage_that_works_says_so(storage: Storage) -> None:
+    storage.check()
+
+
 def test_new_keys_differ_and_have_the_servers_form() -> None:
     keys = {new_key("clips", ".mp4") for _ in range(100)}
     assert len(keys) == 100
@@ -110,6 +137,13 @@ def test_a_put_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
 
 
+def test_a_folder_that_went_away_says_so(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path / "files")
+    (tmp_path / "files").rmdir()
+    with pytest.raises(StorageError, match="mount it again"):
+        storage.check()
+
+
 def test_storage_that_nothing_speaks_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ConfigurationError, match="install the package"):
-        ObjectStorage("nosuchscheme://bucket")
+    with pytest.raises(ConfigurationError, match="expected an address such as s3://bucket/path"):
+        open_storage("nosuchscheme://bucket")

@@ -25,6 +25,7 @@ from activity.service.api import (
     webhooks,
 )
 from activity.service.api.boundary import Boundary
+from activity.service.api.direct import DirectRoute
 from activity.service.api.openapi import make_document
 from activity.service.problems import install_problem_handlers
 from activity.service.runtime import Service
@@ -70,6 +71,7 @@ def create_app(service: Service, *, more: tuple[APIRouter, ...] = ()) -> FastAPI
         redoc_url=None,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours are at /metrics
     )
     app.state.service = service
     for router in (*ROUTERS, *more):
@@ -82,9 +84,21 @@ def create_app(service: Service, *, more: tuple[APIRouter, ...] = ()) -> FastAPI
             ):
                 raise ConfigurationError(f"route {route.path}: expected a dependency on a role, found none")
     install_problem_handlers(app)
+    app.add_middleware(  # innermost: the gate and the boundary hold for it as for every route
+        DirectRoute,
+        path=segments.PATH,
+        method="POST",
+        role=segments.ROLE,
+        answer=segments.recognize_segments,
+        service=service,
+    )
     app.add_middleware(Gate, database=lambda: service.database)
     app.add_middleware(
-        Boundary, metrics=service.metrics, max_body_bytes=service.settings.limits.max_body_bytes
+        Boundary,
+        metrics=service.metrics,
+        max_body_bytes=service.settings.limits.max_body_bytes,
+        patience_s=service.settings.http.receive_timeout_s,
+        slowest_bytes_per_s=service.settings.http.slowest_bytes_per_s,
     )
     service.metrics.watch(service.database)
 

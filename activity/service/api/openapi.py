@@ -14,7 +14,7 @@ from activity.service.security.sessions import COOKIE
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _EVERYWHERE: Final = (401, 403, 422, 500, 503)
-_WITH_BODY: Final = (400, 413)
+_WITH_BODY: Final = (400, 408, 413)
 _FRAMEWORK: Final = ("HTTPValidationError", "ValidationError")
 _DESCRIPTION: Final = """
 A clip goes in (`POST /v1/clips`), a job analyses it (`GET /v1/jobs/{id}`, `/events`), and what was found are incidents

@@ -95,7 +95,7 @@ def check_parts(service: Service) -> dict[str, str]:
     except SQLAlchemyError as error:
         checks["database"] = f"fails: {type(error).__name__}"
     try:
-        service.storage.exists("health/file.txt")
+        service.storage.check()
         checks["storage"] = "ok"
     except Exception as error:
         checks["storage"] = f"fails: {type(error).__name__}"

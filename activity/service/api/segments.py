@@ -12,6 +12,10 @@ from activity.client import schemas
 from activity.service.api.dependencies import Analyst, Opened
 from activity.service.batching import BatcherFullError
 from activity.service.problems import Problem, problems
+from activity.service.sequences import PoseSequence, parse_sequences
+
+PATH: Final = "/v1/segments:recognize"
+ROLE: Final = "analyst"
 
 router = APIRouter(prefix="/v1", tags=["recognition"])
 
@@ -21,7 +25,7 @@ _EXAMPLE: Final = {"sequences": [{"frame_rate_hz": 12.0, "keypoints": [_PERSON, 
 
 
 @router.post(
-    "/segments:recognize",
+    PATH.removeprefix("/v1"),
     summary="Name the activities of keypoint sequences",
     response_model=schemas.RecognizeResponse,
     responses=problems(413, 429),
@@ -62,9 +66,9 @@ async def recognize_segments(request: Request, service: Opened, _actor: Analyst)
     return Response(answer, media_type="application/json")
 
 
-def _parse(body: bytes) -> schemas.RecognizeRequest:
+def _parse(body: bytes) -> list[PoseSequence]:
     try:
-        return schemas.RecognizeRequest.model_validate_json(body)
+        return parse_sequences(body)
     except ValidationError as error:
         wrong = [
             {"pointer": "/".join(map(str, ("body", *item["loc"]))), "detail": item["msg"]}

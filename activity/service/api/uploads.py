@@ -66,7 +66,11 @@ async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> U
         async with _Sink(folder, max_bytes) as sink:
             if is_form:
                 form = _Form(options.get(b"boundary", b""), sink)
+                received = 0  # a form may have parts without end, each of them short
                 async for piece in request.stream():
+                    received += len(piece)
+                    if received > max_bytes + _MULTIPART_SLACK:
+                        raise _too_large(max_bytes)
                     form.feed(piece)
                     await sink.drain()
                 form.finish()

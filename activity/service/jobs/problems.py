@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, TypedDict
 
-from activity.errors import ActivityError, ConfigurationError, VideoError
+from activity.errors import ActivityError, ConfigurationError, StorageError, VideoError
 
 ProblemKind = Literal[
     "clip-unreadable",
@@ -89,7 +89,10 @@ def step_error_of(error: BaseException) -> StepError:
         )
     if isinstance(error, ConfigurationError) and "/" not in str(error):  # a rule, a zone or a threshold
         return StepError("analysis-failed", str(error))
-    if isinstance(error, ActivityError):  # of models and settings, whose paths are not the sender's business
+    passing = isinstance(error, StorageError)  # a disk that is full, a storage that starts anew
+    if (
+        isinstance(error, ActivityError) and not passing
+    ):  # models, settings: their paths are not the sender's business
         return StepError("analysis-failed", f"The server's log says more ({type(error).__name__}).")
     return StepError("internal", f"The server's log says more ({type(error).__name__}).", may_retry=True)
 

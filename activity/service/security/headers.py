@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
-
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -26,9 +24,16 @@ _HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "Cache-Control": "no-store",
 }
+_ENCODED: Final = [
+    (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in _HEADERS.items()
+]
 
 
-def add_security_headers(headers: MutableHeaders) -> None:
-    """Add every security header that the route has not set itself."""
-    for name, value in _HEADERS.items():
-        headers.setdefault(name, value)
+def add_security_headers(headers: list[tuple[bytes, bytes]]) -> None:
+    """Add every security header that the route has not set itself.
+
+    Args:
+        headers: Of an answer, as ASGI has them: names in lower case.
+    """
+    present = {name for name, _ in headers}
+    headers += [header for header in _ENCODED if header[0] not in present]

@@ -124,7 +124,7 @@ def open_api(tmp_path: Path, recognizer: Recognizer) -> Iterator[Callable[..., A
         service = Service(
             settings=chosen,
             database=database,
-            storage=open_storage(str(folder / "files")),
+            storage=open_storage(chosen.storage or str(folder / "files")),
             recognizer=SegmentRecognizer(recognizer, chosen.batch, name="recognizer_fighting"),
             models=describe_models(Settings()),
             signing_key=SigningKey.make(),

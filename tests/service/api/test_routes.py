@@ -207,6 +207,36 @@ def test_a_range_of_a_file_that_has_changed_since_gives_the_whole(api: Api) -> N
         assert response.status_code == status
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..%2f..%2f..%2fetc%2fpasswd",
+        "..%2F..%2Factivity.sqlite",
+        "%2e%2e%2freport.json",
+        "..%5c..%5cactivity.sqlite",
+        "%2fetc%2fpasswd",
+        "report.json%00.png",
+        "....//report.json",
+        "../../activity.sqlite",
+        "observations.npz",  # written by the job, but for nobody to see
+    ],
+)
+def test_a_file_that_no_one_listed_is_not_sent(api: Api, name: str) -> None:
+    job, (incident,) = api.finished_job()
+    for path in (f"/v1/jobs/{job}/files/{name}", f"/v1/incidents/{incident}/evidence/{name}"):
+        answer = api.viewer.get(path)
+        assert answer.status_code in (404, 422), path
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_many_ranges_cost_no_more_than_the_whole_file(api: Api) -> None:
+    job, _ = api.finished_job()
+    header = "bytes=" + ",".join(f"{first}-" for first in range(1000))
+    answer = api.viewer.get(f"/v1/jobs/{job}/files/report.json", headers={"Range": header})
+    assert (answer.status_code, answer.content) == (200, b"0123456789")
+    assert "multipart" not in answer.headers["content-type"]
+
+
 def test_a_range_of_an_empty_file_cannot_be_met() -> None:
     assert parse_range(None, 0) is None
     with pytest.raises(Problem):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.routing import APIRoute
 
-from activity.client.schemas import KeypointSequence, RecognizeRequest
+from activity.service.api import segments
 from activity.service.recognition import track_of
+from activity.service.security.gate import require
+from activity.service.security.sessions import COOKIE, CSRF_HEADER
+from activity.service.sequences import parse_sequences
 from activity.structures import Track
 from activity.tubelets import TubeletSettings, make_tubelets
 from tests.service.api.conftest import Api
@@ -84,8 +89,8 @@ def test_a_person_who_was_never_seen_has_no_segment(api: Api) -> None:
 def test_frames_without_the_person_leave_their_time() -> None:
     body = sequence(frames=4, rate_hz=10)
     body["keypoints"][1] = None
-    track = track_of(KeypointSequence.model_validate(body))
-    assert track is not None
+    (parsed,) = parse_sequences(json.dumps({"sequences": [body]}).encode())
+    track = track_of(parsed)
     assert track.times_s.tolist() == [0.0, 0.2, 0.3]
     assert track.frame_indices.tolist() == [0, 2, 3]
 
@@ -126,10 +131,57 @@ def test_the_count_of_segments_is_never_too_low(api: Api) -> None:
     recognizer = api.service.recognizer
     for frames in (1, 23, 24, 25, 60, 100):
         for rate_hz in (5.0, 12.0, 30.0):
-            request = RecognizeRequest.model_validate(
-                {"sequences": [sequence(frames=frames, rate_hz=rate_hz)]}
-            )
-            track = track_of(request.sequences[0])
-            assert track is not None
+            body = {"sequences": [sequence(frames=frames, rate_hz=rate_hz)]}
+            request = parse_sequences(json.dumps(body).encode())
+            track = track_of(request[0])
             settings = TubeletSettings.from_mapping(recognizer._recognizer.tubelet_settings)
             assert len(make_tubelets(track, settings)) <= recognizer.count_segments(request)
+
+
+def test_requests_of_every_kind_that_come_together_get_what_each_would_get_alone(api: Api) -> None:
+    gap, late = sequence(3), sequence(4)
+    gap["keypoints"][8:16] = [None] * 8  # two thirds of a second
+    late["keypoints"][:3] = [[[1, 1, 0]] * 17] * 3
+    kinds = [sequence(1), sequence(2, frames=40), gap, late, sequence(5, rate_hz=30.0), sequence(6)]
+    nobody = {"frame_rate_hz": 12, "keypoints": [None] * 24}
+    alone = [api.analyst.post(PATH, json={"sequences": [kind]}).json()["results"][0] for kind in kinds]
+    answer = api.analyst.post(PATH, json={"sequences": [*kinds, nobody]}).json()["results"]
+    assert answer.pop() == {"segments": []}
+    for together, one in zip(answer, alone, strict=True):
+        assert len(together["segments"]) == len(one["segments"]) > 0
+        for a, b in zip(together["segments"], one["segments"], strict=True):
+            assert (a["start_s"], a["end_s"], a["label"]) == (b["start_s"], b["end_s"], b["label"])
+            assert a["probabilities"] == pytest.approx(b["probabilities"], abs=1e-5)
+
+
+def test_the_short_way_to_the_route_asks_for_the_same_role_and_is_counted(api: Api) -> None:
+    (route,) = [route for route in segments.router.routes if isinstance(route, APIRoute)]
+    asked = [other.call for other in route.dependant.dependencies if isinstance(other.call, require)]
+    assert [one.role for one in asked] == [segments.ROLE]
+    assert route.path == segments.PATH == PATH
+    body = {"sequences": [sequence()]}
+    assert api.anybody.post(PATH, json=body).status_code == 401
+    assert api.viewer.post(PATH, json=body).status_code == 403
+    assert api.analyst.get(PATH).status_code == 405
+    answer = api.analyst.post(PATH, json=body)
+    assert answer.status_code == 200
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    metrics = api.viewer.get("/metrics").text
+    assert f'activity_http_requests_total{{method="POST",route="{PATH}",status="200"}} 1.0' in metrics
+    assert f'route="{PATH}",status="403"' in metrics
+
+
+def test_a_body_above_the_limit_is_refused_here_too(open_api: Callable[..., Api]) -> None:
+    api = open_api(limits={"max_body_bytes": 2048})
+    answer = api.analyst.post(PATH, json={"sequences": [sequence()]})
+    assert (answer.status_code, answer.json()["limit_bytes"]) == (413, 2048)
+
+
+def test_a_page_that_has_no_token_of_its_session_is_refused(api: Api) -> None:
+    session = api.client(api.keys["analyst"])
+    begun = session.post("/v1/session").json()
+    cookie = {"Cookie": f"{COOKIE}={session.cookies[COOKIE]}"}
+    body = {"sequences": [sequence()]}
+    assert api.anybody.post(PATH, json=body, headers=cookie).status_code == 403
+    token = {CSRF_HEADER: begun["csrf_token"]}
+    assert api.anybody.post(PATH, json=body, headers=cookie | token).status_code == 200

@@ -94,6 +94,32 @@ def test_a_broken_form_is_a_problem(api: Api, body: bytes, reason: str) -> None:
     assert leftovers(api) == []
 
 
+def test_a_form_of_parts_without_end_is_given_up(open_api: Callable[..., Api]) -> None:
+    """Each part is short and has the same name, so none of the other limits sees them."""
+    api = open_api(limits={"max_upload_bytes": 4096})
+    sent = 0
+
+    def parts() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(20_000):
+            part = b'--bound\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n'
+            sent += len(part)
+            yield part
+
+    headers = {"Content-Type": "multipart/form-data; boundary=bound"}
+    answer = api.analyst.post("/v1/clips", content=parts(), headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:activity:problem:too-large")
+    assert leftovers(api) == []
+
+
+@pytest.mark.parametrize("header", [b"X: " + b"x" * 100_000, b"\r\n".join([b"X: y"] * 1000)])
+def test_headers_of_a_part_have_an_end(api: Api, header: bytes) -> None:
+    body = b"--bound\r\n" + header + b"\r\n\r\nx\r\n--bound--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=bound"}
+    answer = api.analyst.post("/v1/clips", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:activity:problem:form")
+
+
 def test_a_form_without_a_boundary_is_a_problem(api: Api) -> None:
     response = api.analyst.post("/v1/clips", content=b"x", headers={"Content-Type": "multipart/form-data"})
     assert response.status_code == 400
