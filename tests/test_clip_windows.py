@@ -18,7 +18,9 @@ def standing(duration_s: float, *, start_s: float = 0.0, track_id: int = 1) -> T
     keypoints[..., 2] = 1
     boxes = np.tile(np.array([10, 10, 90, 90], np.float32), (len(times_s), 1))
     frames = np.round(times_s * 24).astype(np.int64)
-    return Track(track_id, frames, times_s, keypoints.astype(np.float32), boxes, np.ones(len(times_s)))
+    return Track(
+        track_id, frames, times_s, keypoints.astype(np.float32), boxes, np.ones(len(times_s), np.float32)
+    )
 
 
 def motion(duration_s: float) -> SceneMotion:
@@ -47,7 +49,12 @@ def test_a_long_clip_comes_in_equal_windows() -> None:
 
 def test_nothing_known_is_no_window_and_people_alone_are_one() -> None:
     assert list(clip_windows([], None, SETTINGS, window_s=5.0)) == []
-    assert list(clip_windows([], SceneMotion(np.empty(0), np.empty((0, 17))), SETTINGS, window_s=5.0)) == []
+    assert (
+        list(
+            clip_windows([], SceneMotion(np.empty(0), np.empty((0, 17), np.float32)), SETTINGS, window_s=5.0)
+        )
+        == []
+    )
     (window,) = clip_windows([standing(1.0)], None, SETTINGS, window_s=5.0)
     assert window.motion is None
     assert not window.has_motion

@@ -83,7 +83,7 @@ def test_a_recogniser_with_a_model_of_whole_clips_gives_the_summary_by_it() -> N
     assert summary.votes["people"]["Fighting"] == pytest.approx(0.9)
     assert summary.votes["scene"]["Fighting"] == pytest.approx(0.6)
     still = pipeline.conclude(replace(seen, motion=None), pipeline.recognize(seen.tracks), sha256="0" * 64)
-    assert set(still.summary.votes) == {"people"}
+    assert still.summary.rule != CLIP_RULE  # nothing for the scene's forest to go by
     nobody = pipeline.conclude(replace(seen, tracks=[]), [], sha256="0" * 64).summary
     assert nobody.rule != CLIP_RULE
 

@@ -77,7 +77,7 @@ def measure_motion(pair: FramePair) -> npt.NDArray[np.float32]:
     Returns:
         [17] float32: `activity.structures.MOTION_MEASURES`, finite, none below 0.
     """
-    finder = cv2.DISOpticalFlow_create(
+    finder = cv2.DISOpticalFlow.create(
         cv2.DISOPTICAL_FLOW_PRESET_FAST
     )  # holds buffers: one a call, for threads
     empty = np.zeros((*pair.after.shape, 2), np.float32)

@@ -3,7 +3,8 @@
 The label of a clip is known and those of its people are not, so this model is asked about the clip at once. Two forests
 have a vote each, on numbers that hardly share their errors: how every followed person moved over the whole track
 (`motion_features`, pooled over the people), and how the picture moved (`SceneMotion`), which also knows of people whom
-nobody could follow. A clip in which nobody was followed is not judged: trees and traffic move too.
+nobody could follow. A clip in which nobody was followed is not judged, for trees and traffic move too; nor is one whose
+motion was not measured, such as trajectories alone, by a model that asks for it.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ class ClipModel:
             windows: Stretches of at most `window_s`, with tracks by `track_settings`.
 
         Returns:
-            `None` where nobody was followed in any window, or no forest of this model has anything to go by.
+            `None` where a forest of this model has nothing to go by, or nobody was followed in any window.
 
         Raises:
             StructureError: If two tracks of a window have one id.
@@ -176,15 +177,13 @@ class ClipModel:
                 people.append(clip_features(window.tracks))
             if window.motion is not None and window.has_motion:
                 scenes.append(scene_features(window.motion))
-        if not people:
+        if not people or (self.scene is not None and not scenes):
             return None
         votes: dict[Voter, Float] = {}
         if self.people is not None:
             votes["people"] = self.people.probabilities(np.stack(people)).mean(axis=0)
-        if self.scene is not None and scenes:
+        if self.scene is not None:
             votes["scene"] = self.scene.probabilities(np.stack(scenes)).mean(axis=0)
-        if not votes:
-            return None
         mean = np.mean(list(votes.values()), axis=0)
         return ClipOpinion(self._named(mean), {voter: self._named(vote) for voter, vote in votes.items()})
 

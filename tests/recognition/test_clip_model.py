@@ -105,12 +105,14 @@ def test_the_votes_are_averaged() -> None:
     assert opinion.probabilities == pytest.approx({"Fighting": 0.8125, "Normal": 0.1875})
 
 
-def test_who_has_nothing_to_go_by_does_not_vote() -> None:
-    people = model().judge([ClipWindow((person(1),))])
+def test_a_model_judges_only_what_all_its_forests_can_go_by() -> None:
+    """Trajectories alone have no picture that moves: they are left to the recogniser's own segments."""
+    assert model().judge([ClipWindow((person(1),))]) is None
+    assert model(people=None).judge([ClipWindow((person(1),), motion(3.0, rows=1))]) is None
+    people = model(scene=None).judge([ClipWindow((person(1),))])
     assert people is not None
     assert set(people.votes) == {"people"}
     assert people.probabilities["Fighting"] == pytest.approx(0.75)
-    assert model(people=None).judge([ClipWindow((person(1),))]) is None
     scene = model(people=None).judge([ClipWindow((person(1),), motion(3.0))])
     assert scene is not None
     assert scene.probabilities["Fighting"] == pytest.approx(0.875)

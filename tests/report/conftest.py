@@ -135,7 +135,7 @@ def build_analysis(**changes: Any) -> ClipAnalysis:
             "The clip has the class of its most alarming person: the mean of that person's two highest segments.",
             votes={"people": {"Fighting": 0.95, "Normal": 0.05}, "scene": {"Fighting": 0.91, "Normal": 0.09}},
         ),
-        "motion": SceneMotion(np.arange(1, 6) / 10, rng.uniform(0, 3, (5, len(MOTION_MEASURES)))),
+        "motion": SceneMotion(np.arange(1, 6) / 10, rng.uniform(0, 3, (5, len(MOTION_MEASURES))).astype(np.float32)),
         "detections": None,
         "holders": None,
         "fire": None,

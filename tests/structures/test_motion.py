@@ -20,7 +20,7 @@ def test_a_window_takes_its_start_and_leaves_its_end() -> None:
 
 def test_no_row_is_a_motion_too() -> None:
     assert len(motion().between(5, 6)) == 0
-    assert len(SceneMotion(np.empty(0), np.empty((0, len(MOTION_MEASURES))))) == 0
+    assert len(SceneMotion(np.empty(0), np.empty((0, len(MOTION_MEASURES)), np.float32))) == 0
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_no_row_is_a_motion_too() -> None:
 )
 def test_what_cannot_be_is_refused(times_s: list[float], measures: np.ndarray, words: str) -> None:
     with pytest.raises(StructureError, match=words):
-        SceneMotion(np.array(times_s), measures)
+        SceneMotion(np.array(times_s), measures.astype(np.float32))

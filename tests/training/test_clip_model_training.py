@@ -98,15 +98,15 @@ def test_a_model_that_anybody_could_draw_up_is_learned_and_used(folder: Path) ->
         torch.testing.assert_close(after.network.state_dict()[name], weight, atol=0, rtol=0)
     assert after.clip_model is not None
     training = after.clip_model.training
-    assert set(training["cross_validation"]) == {"people", "the same again"}
+    assert set(training["cross_validation"]) == {"people, people alone", "the same again, people alone"}
     for figures in training["cross_validation"].values():
         # five fights and five calm clips are told apart; the fight without people counts as Normal
         assert figures["values"] == pytest.approx([(5 / 6 + 1) / 2] * 2)
         assert figures["interval"][0] <= figures["mean"] <= figures["interval"][1]
         assert figures["confusion"] == [[5, 1], [0, 5]]
         assert figures["n"] == 11
-    assert training["held_out"]["people"]["values"] == [1]
-    assert training["held_out"]["people"]["n"] == 2
+    assert training["held_out"]["people, people alone"]["values"] == [1]
+    assert training["held_out"]["people, people alone"]["n"] == 2
     assert "v10" not in training["videos"]
     assert len(training["videos"]) == 11
 
@@ -126,7 +126,7 @@ def test_the_card_gets_one_chapter_and_the_hash_of_the_new_file(folder: Path) ->
     assert "- Sing." in card
     assert load_checkpoint(path).sha256 in card
     assert "0" * 64 not in card
-    assert "| people | 11 | 0.917 ± 0.000 |" in card
+    assert "| people, people alone | 11 | 0.917 ± 0.000 |" in card
     assert "Shaken people." in card
 
 
@@ -194,7 +194,7 @@ def test_each_voter_is_measured_alone_where_both_know_something(folder: Path) ->
     both = drawn_clips(labels, sources, apart=3)
     blind = drawn_clips(labels, sources, apart=3, scene_known=False)
     figures = cross_validate_clips(config(folder, fold_seeds=[0]), {"people": both, "blind": blind}, CLASSES)
-    assert set(figures) == {"people", "people, people alone", "people, scene alone", "blind"}
+    assert set(figures) == {"people", "people, people alone", "people, scene alone", "blind, people alone"}
     assert all(entry["mean"] == 1 for entry in figures.values())
     assert fit_clip_model(config(folder), blind, CLASSES).scene is None
 

@@ -212,10 +212,10 @@ def cross_validate_clips(
 
 
 def _juries(clips: Clips) -> dict[str, tuple[Voter, ...]]:
-    """Who may answer: all voters together, and each by itself where there are several; with the words for a table."""
+    """Who may answer: all voters together where all know something, and each by itself; with the words for a table."""
     able = tuple(voter for voter in VOTERS if clips.known[voter].any())
     alone: dict[str, tuple[Voter, ...]] = {f", {voter} alone": (voter,) for voter in able}
-    return {"": VOTERS} | (alone if len(able) > 1 else {})
+    return ({"": able} if len(able) > 1 else {}) | alone
 
 
 def fit_clip_model(config: ClipModelConfig, clips: Clips, classes: Sequence[str]) -> ClipModel:
@@ -284,7 +284,7 @@ def _only_window(video: LabelledVideo) -> ClipWindow:
     return video.windows[0] if video.windows else ClipWindow()
 
 
-def _answers(model: ClipModel, clips: Clips, voters: Sequence[Voter] = VOTERS) -> list[Answer]:
+def _answers(model: ClipModel, clips: Clips, voters: Sequence[Voter]) -> list[Answer]:
     """What the model answers; a clip in which nobody was followed counts as background, or as wrong where there is none."""
     nothing = model.classes.index(BACKGROUND) if BACKGROUND in model.classes else -1
     total = np.zeros((len(clips.names), len(model.classes)))
