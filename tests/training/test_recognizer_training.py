@@ -229,6 +229,26 @@ def test_the_same_seed_trains_the_same_network(tmp_path: Path) -> None:
     assert not all(torch.equal(networks[0][name], networks[2][name]) for name in networks[0])
 
 
+def test_mixed_precision_learns_nearly_the_same_and_keeps_its_weights_in_full(tmp_path: Path) -> None:
+    write_people(tmp_path / "data", per_class=2)
+    losses: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    for precision, seen in losses.items():
+        config = config_for(
+            tmp_path,
+            optimization={
+                "epochs": 3, "clips_per_batch": 4, "segments_per_clip": 1, "precision": precision
+            },
+        )  # fmt: skip
+        data = load_training_data(config)
+        videos = [data.dense[video.video] for video in data.videos]
+        network, _ = fit(
+            config, videos, data.classes, seed=0, on_epoch=lambda *done, kept=seen: kept.append(done[3])
+        )
+        assert {value.dtype for value in network.state_dict().values()} == {torch.float32}
+    assert losses["bf16"] != losses["fp32"]  # it was used
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+
+
 def test_held_out_sources_take_no_part_in_training(tmp_path: Path) -> None:
     write_people(tmp_path / "data", per_class=3)
     names = [f"{c[0]}{n}" for c in ("Fighting", "Normal") for n in range(3)]

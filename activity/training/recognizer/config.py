@@ -118,6 +118,11 @@ class OptimizationSection(_Section):
         0.99, ge=0, lt=1, description="Decay of the moving average of the weights, per step."
     )
     gradient_norm: float = Field(1.0, gt=0, le=1000, description="Longest gradient.")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="bf16: matrix products of the training in bfloat16 (mixed precision); weights, their average, the "
+        "loss and all answers stay fp32.",
+    )
 
 
 class RecognizerConfig(_Section):

@@ -138,9 +138,11 @@ def fit_segments(
     for epoch in range(settings.epochs):
         losses = []
         for batch in _batches(segments, settings, generator):
-            logits = network(prepare.varied(batch.joints, generator))
+            grids = prepare.varied(batch.joints, generator)
+            with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
+                logits = network(grids)
             loss = _loss(
-                logits.unflatten(0, (-1, batch.segments)),
+                logits.float().unflatten(0, (-1, batch.segments)),
                 batch.labels,
                 background=recipe.background,
                 clip_share=settings.clip_loss if settings.draw == "clips" else 0,
