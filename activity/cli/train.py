@@ -118,17 +118,16 @@ def recognizer(config: Config, run: RunDirectory = None) -> None:
         case "benchmark":
             from activity.training.recognizer.benchmark import run_benchmark  # noqa: PLC0415
             from activity.training.recognizer.benchmark_config import BenchmarkConfig  # noqa: PLC0415
+            from activity.training.recognizer.benchmark_report import as_markdown  # noqa: PLC0415
 
             directory = _directory(run, config)
             figures = run_benchmark(
                 read_yaml(config, BenchmarkConfig), run_directory=directory, on_epoch=_say_epoch
             )
-            for name in ("accuracy", "balanced_accuracy"):
-                spread = figures[name]
-                stderr.print(
-                    f"{name}: {spread['mean']:.4f} ± {spread['standard_deviation']:.4f}", highlight=False
-                )
-            stderr.print(f"figures written: {directory / 'results.json'}", highlight=False)
+            stderr.print(as_markdown(figures), highlight=False, soft_wrap=True)
+            stderr.print(
+                f"figures written: {directory / 'results.json'}, {directory / 'results.md'}", highlight=False
+            )
 
 
 def _say_epoch(name: str, done: int, epochs: int, loss: float) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from pydantic import ValidationError
 from torch import nn
 
 from activity.config import read_yaml
-from activity.datasets.sequences import ActionSequence
+from activity.datasets.sequences import ActionSequence, with_inner_folds
+from activity.errors import DatasetError
 from activity.recognition.architectures import build_network
 from activity.structures.layouts import COCO_LAYOUT, SBU_LAYOUT
-from activity.training.recognizer.benchmark import run_benchmark
+from activity.training.recognizer.benchmark import read_benchmark, run_benchmark
 from activity.training.recognizer.benchmark_config import BenchmarkConfig
+from activity.training.recognizer.benchmark_report import as_markdown
 from activity.training.recognizer.early_stopping import EarlyStopping
 from activity.training.recognizer.samples import SegmentSet, pass_batches
 from activity.training.recognizer.sequences import as_segments, normalize_people, stretch, views_of
@@ -124,8 +127,80 @@ def test_members_see_their_own_streams_and_their_mean_is_measured(tmp_path: Path
     for probabilities, measured in (
         (np.mean(answers, axis=0), figures),
         *zip(answers, figures["members"], strict=True),
+        (answers[0], figures["averages"][0]),
+        (np.mean(answers, axis=0), figures["averages"][1]),
     ):
         assert measured["accuracy"]["values"] == [(probabilities.argmax(axis=1) == truth).mean()]
+    table = (tmp_path / "results.md").read_text()
+    assert "| all members averaged |" in table
+    assert "| member 2 alone (bone_motion) |" in table
+    assert "mean of the first" not in table  # the first one and all are there already
+
+
+def test_the_table_names_seeds_spreads_and_averages() -> None:
+    def row(*accuracy: float) -> dict[str, Any]:
+        figure = {"values": list(accuracy), "mean": np.mean(accuracy), "standard_deviation": np.std(accuracy)}
+        return {
+            "accuracy": figure,
+            "balanced_accuracy": figure,
+            "ece": figure,
+            "interval": [0.5, 0.75],
+            "stream": "joints",
+        }
+
+    table = as_markdown(
+        {
+            "data": "SBU",
+            "protocol": "five folds",
+            "seeds": [{"n": 282}],
+            "recipe": {"seeds": [0, 1]},
+            "parameters": 1234,
+            "members": [row(0.25, 0.75)] * 3,
+            "averages": [
+                {"members": 1, **row(0.25, 0.75)},
+                {"members": 2, **row(0.5, 1.0)},
+                {"members": 3, **row(1.0, 1.0)},
+            ],
+            "floors": {"svm": {"accuracy": 0.25, "balanced_accuracy": 0.125}},
+        }
+    ).splitlines()
+    assert table[0] == "SBU: five folds; 282 answers a seed, seeds 0, 1; 1,234 parameters."
+    assert [line.split("|")[1].strip() for line in table[4:]] == [
+        "all members averaged",
+        "mean of the first 2",
+        "member 1 alone (joints)",
+        "member 2 alone (joints)",
+        "member 3 alone (joints)",
+        "floor: svm",
+    ]
+    assert "| 0.750 ± 0.250 | 0.500, 1.000 |" in table[5]
+    assert table[-1] == "| floor: svm | 0.250 | - | 0.125 | - | - | - |"
+
+
+def test_inner_folds_leave_two_official_folds_out_and_answer_both(tmp_path: Path) -> None:
+    settings = config(
+        write_archive(tmp_path / "sbu.npz"),
+        part="inner",
+        optimization={"epochs": 1, "clips_per_batch": 8, "segments_per_clip": 1},
+    )
+    dataset = read_benchmark(settings)
+    of_fold = [{row for row in range(24) if row % 3 == fold} for fold in range(3)]
+    assert [set(train) for train, _ in dataset.folds] == [of_fold[2], of_fold[0], of_fold[1]]
+    assert [set(held) for _, held in dataset.folds] == [
+        of_fold[0] | of_fold[1],
+        of_fold[1] | of_fold[2],
+        of_fold[2] | of_fold[0],
+    ]
+    figures = run_benchmark(settings, run_directory=tmp_path)
+    assert figures["seeds"][0]["n"] == 48  # every sequence twice
+    assert figures["floors"] is None
+    assert "floor" not in (tmp_path / "results.md").read_text()
+
+
+def test_two_official_folds_leave_nothing_to_learn_from(tmp_path: Path) -> None:
+    dataset = read_benchmark(config(write_archive(tmp_path / "sbu.npz")))
+    with pytest.raises(DatasetError, match="inner folds need three official ones, got 2"):
+        with_inner_folds(replace(dataset, folds=dataset.folds[:2]))
 
 
 def test_another_member_leaves_the_answers_of_the_first_as_they_were(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ class BenchmarkConfig(BaseModel):
     kind: Literal["benchmark"]
     data: Literal["sbu", "nw_ucla"] = Field(description="Which data set `path` is.")
     path: Path = Field(description="Its .npz archive.")
+    part: Literal["test", "inner"] = Field(
+        "test",
+        description="test: the official folds; inner: networks that learn without two official folds and answer both, "
+        "to choose settings by.",
+    )
     frames: int = Field(24, ge=2, le=1000, description="T: sequences are stretched to so many frames.")
     source_frames: int = Field(
         64,
