@@ -98,6 +98,31 @@ def test_no_pose_is_blended_with_a_missing_one() -> None:
     assert values == pytest.approx([0, 5])
 
 
+def test_an_offset_of_a_joint_holds_for_the_whole_segment_and_for_that_joint_alone() -> None:
+    moved = vary(segments(), joint_offset=0.1) - segments()
+    torch.testing.assert_close(moved, moved[:, :1].expand_as(moved), atol=1e-5, rtol=1e-5)
+    assert float(moved[:, 0].flatten().std()) == pytest.approx(0.1, rel=0.2)
+
+
+def test_each_person_has_a_size_and_a_place_of_its_own() -> None:
+    pair = torch.randn(6, 2, 8, 17, 2, generator=generator(3)) + torch.tensor([4.0, 2.0])
+    pair[:, :, :, 5] = 0  # missing
+    varied = augment(pair, STILL.model_copy(update={"person_scale": 0.2, "person_shift": 0.5}), generator())
+    seen = [joint for joint in range(17) if joint != 5]
+    assert not varied[:, :, :, 5].any()
+    for own in (pair.flip(1), pair):  # the order of the people is drawn too
+        middles = [joints[..., seen, :].mean(dim=(2, 3), keepdim=True) for joints in (own, varied)]
+        sizes = ((varied - middles[1])[..., seen, :] / (own - middles[0])[..., seen, :]).flatten(2)
+        same = sizes.std(dim=2) < 1e-3  # (6, 2)
+        assert torch.equal(same[:, 0], same[:, 1])
+        ratios = sizes.mean(dim=2)[same]
+        assert float((ratios - 1).abs().max()) <= 0.2 + 1e-3
+        assert len(set(ratios.round(decimals=4).tolist())) == len(ratios)
+        shifts = (middles[1] - middles[0]).flatten(2)[same]
+        assert float(shifts.abs().max()) <= 0.5 + 1e-3
+        assert len(set(shifts.round(decimals=4).flatten().tolist())) == 2 * len(ratios)
+
+
 def test_dropped_joints_are_missing_for_the_whole_segment() -> None:
     dropped = vary(segments(200), joint_dropout=0.2)
     missing = (dropped == 0).all(dim=-1)  # (200, 24, 17)

@@ -51,7 +51,7 @@ def run_benchmark(
     Returns:
         `data`, `protocol`, `classes`, `parameters` of all members; `seeds`, each with `accuracy`,
         `balanced_accuracy`, `macro_f1`, `recall` by class, `confusion`, `ece`, `temperature`, `interval`, `n`; `mean`
-        and `standard_deviation` of accuracy, balanced accuracy and ECE over the seeds, with the first seed's
+        and `standard_deviation` of accuracy, balanced accuracy, ECE and log loss over the seeds, with the first seed's
         `interval`, and the same of every member alone (`members`, with its `stream`) and of the mean of the first one,
         two, ... members (`averages`); `floors` from `measure_floors`, null for the inner folds; `reading`.
 
@@ -115,6 +115,20 @@ def run_benchmark(
     return figures
 
 
+def recipe_of(config: BenchmarkConfig, dataset: SequenceDataset, *, seed: int) -> Recipe:
+    """How the first member of `config` is trained on a data set."""
+    return Recipe(
+        config.network_config(len(dataset.classes), dataset.layout.name, dataset.people),
+        config.augmentation,
+        config.optimization,
+        layout=dataset.layout,
+        padding=config.padding,
+        stream=config.members[0].stream,
+        left_to_right=config.order == "left_to_right",
+        seed=seed,
+    )
+
+
 def segments_of(config: BenchmarkConfig, dataset: SequenceDataset, rows: Sequence[int]) -> SegmentSet:
     """The segments of some sequences, prepared as `config` says."""
     return as_segments(
@@ -123,6 +137,7 @@ def segments_of(config: BenchmarkConfig, dataset: SequenceDataset, rows: Sequenc
         frames=config.source_frames,
         normalize=config.normalization == "people",
         apart=config.people == "apart",
+        aspect=config.aspect,
     )
 
 
@@ -143,17 +158,8 @@ def _fold_answers(
     answers = _kept(kept, config)
     if answers is None:
         train_rows, test_rows = dataset.folds[number - 1]
-        stream = config.members[0].stream
-        recipe = Recipe(
-            config.network_config(len(dataset.classes), dataset.layout.name, dataset.people),
-            config.augmentation,
-            config.optimization,
-            layout=dataset.layout,
-            padding=config.padding,
-            stream=stream,
-            seed=1000 * seed + 10 * number + index,
-        )
-        name = f"seed {seed}, fold {number}, network {index + 1} ({stream})"
+        recipe = recipe_of(config, dataset, seed=1000 * seed + 10 * number + index)
+        name = f"seed {seed}, fold {number}, network {index + 1} ({recipe.stream})"
         network = _fit(config, recipe, dataset, train_rows, name=name, on_epoch=on_epoch)
         answers = _answers(config, recipe, network, dataset, test_rows)
         _keep(kept, config, answers)
@@ -203,7 +209,8 @@ def _answers(
 
 def _spreads(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     figures: dict[str, Any] = {
-        name: spread([seed[name] for seed in seeds]) for name in ("accuracy", "balanced_accuracy", "ece")
+        name: spread([seed[name] for seed in seeds])
+        for name in ("accuracy", "balanced_accuracy", "ece", "log_loss")
     }
     return {**figures, "interval": seeds[0]["interval"]}
 

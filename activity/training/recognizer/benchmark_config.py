@@ -51,6 +51,13 @@ class BenchmarkConfig(BaseModel):
         le=1000,
         description="Frames to which sequences are brought before a part of them is cropped.",
     )
+    aspect: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        description="Width of one unit of x over the height of one unit of y, which makes bodies true to shape: 4/3 for "
+        "SBU, which counts either axis of a picture of 4:3 from 0 to 1.",
+    )
     normalization: Literal["people", "none"] = Field(
         "people",
         description="people: the common middle of all people's hips becomes the origin and their torso length the "
@@ -60,6 +67,11 @@ class BenchmarkConfig(BaseModel):
         "together",
         description="together: one segment holds all people (pair_bptubeformer where there are two); apart: each "
         "person is a segment with the sequence's label, and their answers are averaged.",
+    )
+    order: Literal["any", "left_to_right"] = Field(
+        "any",
+        description="any: a network that sees several people is shown them in a random order, and answers for every "
+        "order; left_to_right: in the order in which they stand, so that it need not learn both.",
     )
     padding: Literal["constant", "replicate"] = Field("constant", description="Of the part grids.")
     network: dict[str, Any] = Field(

@@ -25,16 +25,16 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
         f"{figures['data']}: {figures['protocol']}; {figures['seeds'][0]['n']} answers a seed, seeds {seeds}; "
         f"{figures['parameters']:,} parameters.",
         "",
-        "| what answers | accuracy | of each seed | balanced accuracy | of each seed | interval, first seed | ECE |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| what answers | accuracy | of each seed | balanced accuracy | of each seed | interval, first seed | ECE | log loss |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in rows:
         low, high = row["interval"]
         cells = (name, *_of(row["accuracy"]), *_of(row["balanced_accuracy"]), f"{low:.3f} to {high:.3f}")
-        lines.append(f"| {' | '.join(cells)} | {_of(row['ece'])[0]} |")
+        lines.append(f"| {' | '.join(cells)} | {_of(row['ece'])[0]} | {_of(row['log_loss'])[0]} |")
     for name, floor in (figures["floors"] or {}).items():
         lines.append(
-            f"| floor: {name} | {floor['accuracy']:.3f} | - | {floor['balanced_accuracy']:.3f} | - | - | - |"
+            f"| floor: {name} | {floor['accuracy']:.3f} | - | {floor['balanced_accuracy']:.3f} | - | - | - | - |"
         )
     return "\n".join([*lines, ""])
 

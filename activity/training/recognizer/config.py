@@ -67,6 +67,21 @@ class AugmentationSection(_Section):
     joint_noise: float = Field(
         0.02, ge=0, le=1, description="Standard deviation of joint noise, in body sizes."
     )
+    joint_offset: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Standard deviation of what each joint is displaced by for the whole segment, in body sizes.",
+    )
+    person_scale: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Largest relative change of one person's size, about the middle of the joints.",
+    )
+    person_shift: float = Field(
+        0.0, ge=0, le=10, description="Largest shift of one person along each axis, in body sizes."
+    )
     joint_dropout: Share = Field(
         0.05, description="Share of segments x joints that go missing for the whole segment."
     )

@@ -31,6 +31,7 @@ from activity.training.recognizer.augmentation import GridArranger, augment, cro
 from activity.training.recognizer.config import AugmentationSection, OptimizationSection, RecognizerConfig
 from activity.training.recognizer.early_stopping import EarlyStopping
 from activity.training.recognizer.samples import ClipBatch, SegmentSet, draw_batches, pass_batches
+from activity.training.recognizer.sequences import left_to_right
 from activity.training.recognizer.streams import Stream, as_stream
 from activity.tubelets.settings import Padding
 
@@ -49,6 +50,7 @@ class Recipe:
         layout: Skeleton of the joints.
         padding: Of the part grids.
         stream: What the network is shown of the skeleton.
+        left_to_right: Show people in the order in which they stand.
         background: Index of the class that stands for "nothing happens", for pooling over a clip's segments.
         seed: Of weights, batches and variations.
     """
@@ -59,6 +61,7 @@ class Recipe:
     layout: SkeletonLayout = COCO_LAYOUT
     padding: Padding = "constant"
     stream: Stream = "joints"
+    left_to_right: bool = False
     background: int | None = None
     seed: int = 0
 
@@ -195,6 +198,8 @@ class SegmentPreparation:
 
     def grids(self, joints: Tensor) -> Tensor:
         """Arrange segments [B, M, T, J, 2]; a network of one person gets no axis of people."""
+        if self._recipe.left_to_right:
+            joints = left_to_right(joints)
         grids = self._arrange(as_stream(joints, self._recipe.stream, self._recipe.layout))
         return grids[:, 0] if self._one_person else grids
 
