@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -30,6 +31,7 @@ from activity.structures.layouts import COCO_LAYOUT, SkeletonLayout
 from activity.training.recognizer.augmentation import GridArranger, augment, crop_time
 from activity.training.recognizer.config import AugmentationSection, OptimizationSection, RecognizerConfig
 from activity.training.recognizer.early_stopping import EarlyStopping
+from activity.training.recognizer.processes import add_gradients, own_share, total
 from activity.training.recognizer.samples import ClipBatch, SegmentSet, draw_batches, pass_batches
 from activity.training.recognizer.sequences import left_to_right
 from activity.training.recognizer.streams import Stream, as_stream
@@ -142,29 +144,33 @@ def fit_segments(
         losses = []
         for batch in _batches(segments, settings, generator):
             grids = prepare.varied(batch.joints, generator)
+            grids = rearrange(grids, "(clip segment) ... -> clip segment ...", segment=batch.segments)
+            own, share = own_share(len(batch.labels))
             with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
-                logits = network(grids)
-            loss = _loss(
+                logits = network(grids[own].flatten(0, 1))
+            own_loss = share * _loss(
                 logits.float().unflatten(0, (-1, batch.segments)),
-                batch.labels,
+                batch.labels[own],
                 background=recipe.background,
                 clip_share=settings.clip_loss if settings.draw == "clips" else 0,
                 leading_segments=settings.leading_segments,
                 smoothing=settings.label_smoothing,
             )
+            loss = total(own_loss.detach())
             if not torch.isfinite(loss):
                 raise ConfigurationError(
                     f"{name}: the loss is {float(loss)} in epoch {epoch + 1}; lower optimization.learning_rate "
                     f"(now {settings.learning_rate})"
                 )
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            own_loss.backward()  # type: ignore[no-untyped-call]
+            add_gradients(network)
             nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_norm)
             optimizer.step()
             schedule.step()
             step += 1
             _follow(average, network, min(settings.average_decay, step / (step + 10)))
-            losses.append(float(loss.detach()))
+            losses.append(float(loss))
         if on_epoch is not None:
             on_epoch(name, epoch + 1, settings.epochs, float(np.mean(losses)))
         if validation is not None and stopping.is_over(
