@@ -123,32 +123,43 @@ def recognizer(config: Config, run: RunDirectory = None) -> None:
     activity train recognizer --config configs/clip_model_fighting.yaml
 
     activity train recognizer --config configs/benchmark_sbu.yaml
+
+    torchrun --standalone --nproc-per-node 2 -m activity train recognizer --config configs/benchmark_sbu.yaml
     """
-    match read_yaml(config, _RecognizerKind).kind:
-        case "recognizer":
+    kind = read_yaml(config, _RecognizerKind).kind
+    if kind == "clip_model":
+        from activity.training.recognizer import clip_model  # noqa: PLC0415
+        from activity.training.recognizer.clip_model_config import ClipModelConfig  # noqa: PLC0415
+
+        _report(clip_model.train_clip_model(read_yaml(config, ClipModelConfig)))
+        return
+    from activity.training.recognizer.processes import joined  # noqa: PLC0415
+
+    given = run or Path("runs") / config.stem
+    with joined(given) as folder:
+        directory = _directory(folder, config)
+        if kind == "benchmark":
+            _measure(config, directory)
+        else:
             from activity.training.recognizer import trainer  # noqa: PLC0415
             from activity.training.recognizer.config import RecognizerConfig  # noqa: PLC0415
 
-            _report(trainer.train(read_yaml(config, RecognizerConfig), run_directory=_directory(run, config)))
-        case "clip_model":
-            from activity.training.recognizer import clip_model  # noqa: PLC0415
-            from activity.training.recognizer.clip_model_config import ClipModelConfig  # noqa: PLC0415
+            settings = read_yaml(config, RecognizerConfig)
+            if folder != given:  # the first process writes the checkpoint
+                settings = settings.model_copy(update={"checkpoint": folder / settings.checkpoint.name})
+            _report(trainer.train(settings, run_directory=directory))
 
-            _report(clip_model.train_clip_model(read_yaml(config, ClipModelConfig)))
-        case "benchmark":
-            from activity.training.recognizer.benchmark import run_benchmark  # noqa: PLC0415
-            from activity.training.recognizer.benchmark_config import BenchmarkConfig  # noqa: PLC0415
 
-            directory = _directory(run, config)
-            figures = run_benchmark(
-                read_yaml(config, BenchmarkConfig), run_directory=directory, on_epoch=_say_epoch
-            )
-            for name in ("accuracy", "balanced_accuracy"):
-                spread = figures[name]
-                stderr.print(
-                    f"{name}: {spread['mean']:.4f} ± {spread['standard_deviation']:.4f}", highlight=False
-                )
-            stderr.print(f"figures written: {directory / 'results.json'}", highlight=False)
+def _measure(config: Path, directory: Path) -> None:
+    from activity.training.recognizer.benchmark import run_benchmark  # noqa: PLC0415
+    from activity.training.recognizer.benchmark_config import BenchmarkConfig  # noqa: PLC0415
+    from activity.training.recognizer.benchmark_report import as_markdown  # noqa: PLC0415
+
+    figures = run_benchmark(read_yaml(config, BenchmarkConfig), run_directory=directory, on_epoch=_say_epoch)
+    stderr.print(as_markdown(figures), highlight=False, soft_wrap=True)
+    stderr.print(
+        f"figures written: {directory / 'results.json'}, {directory / 'results.md'}", highlight=False
+    )
 
 
 def _say_epoch(name: str, done: int, epochs: int, loss: float) -> None:

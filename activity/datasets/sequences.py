@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,31 @@ class SequenceDataset:
     def people(self) -> int:
         """M, people in every sequence."""
         return int(self.sequences[0].positions.shape[1])
+
+
+def with_inner_folds(dataset: SequenceDataset) -> SequenceDataset:
+    """The same data with folds to choose settings by, so that the official ones are left for the measurement.
+
+    For every official fold, learn from all folds but this one and the next (the first after the last), and answer
+    both: the answers to the next are validation for this one, and the other way round, and every sequence is answered
+    twice, by networks that saw neither of two folds.
+
+    Raises:
+        DatasetError: If there are fewer than three folds, so that nothing would be left to learn from.
+    """
+    count = len(dataset.folds)
+    if count < 3:
+        raise DatasetError(f"{dataset.name}: inner folds need three official ones, got {count}")
+    folds = []
+    for number in range(count):
+        held = (*dataset.folds[number][1], *dataset.folds[(number + 1) % count][1])
+        kept = set(range(len(dataset.sequences))).difference(held)
+        folds.append((tuple(sorted(kept)), held))
+    return replace(
+        dataset,
+        folds=tuple(folds),
+        protocol="inner folds: learned without two official folds, answered for both; x and y only",
+    )
 
 
 def read_arrays(path: Path, wanted: Sequence[str]) -> dict[str, npt.NDArray[Any]]:

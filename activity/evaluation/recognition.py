@@ -161,8 +161,8 @@ def measure_answers(
 
     Returns:
         `accuracy`, `balanced_accuracy`, `macro_f1`, `interval` (95 % of the balanced accuracy), `n`, `recall` by
-        class (null for one that does not occur), `confusion`, `ece`, and `temperature`, by which the logits would
-        have to be divided to fit these answers best.
+        class (null for one that does not occur), `confusion`, `ece`, `log_loss` (mean negative logarithm of the true
+        class's probability), and `temperature`, by which the logits would have to be divided to fit these answers best.
     """
     answers = [
         (groups[row] if groups else str(row), int(right), int(answer))
@@ -178,6 +178,7 @@ def measure_answers(
         },
         "confusion": matrix.tolist(),
         "ece": expected_calibration_error(probabilities, truth),
+        "log_loss": float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean()),
         "temperature": fit_temperature(probabilities, truth),
     }
 

@@ -100,6 +100,11 @@ class BPTubeFormerConfig:
         """D, the width of a body-part token."""
         return self.tubelets * self.channels
 
+    @property
+    def inputs(self) -> int:
+        """Values of a grid cell in one frame that the tubelets see."""
+        return 4 if self.velocity else 2
+
 
 class Attention(NamedTuple):
     """Attention weights of a batch; the last axis sums to 1.
@@ -180,10 +185,9 @@ class BodyPartEncoders(nn.Module):
         super().__init__()
         self.config = config
         n, d = config.tubelets, config.channels
-        inputs = 4 if config.velocity else 2
         block = {"heads": config.heads, "mlp_ratio": config.mlp_ratio}
         self.embedders = nn.ModuleList(
-            nn.Conv3d(inputs, d, config.kernel, config.stride) for _ in range(PARTS)
+            nn.Conv3d(config.inputs, d, config.kernel, config.stride) for _ in range(PARTS)
         )
         self.tubelet_positions = nn.ParameterList(nn.Parameter(torch.empty(n, d)) for _ in range(PARTS))
         self.part_encoders = nn.ModuleList(
@@ -191,8 +195,12 @@ class BodyPartEncoders(nn.Module):
         )
         self.part_norm = nn.LayerNorm(d, eps=1e-6)  # shared by the five parts
 
-    def part_tokens(self, grids: Tensor, weights: list[list[Tensor]] | None = None) -> Tensor:
+    def part_tokens(
+        self, grids: Tensor, weights: list[list[Tensor]] | None = None, *, beside: Tensor | None = None
+    ) -> Tensor:
         """Map grids [B, 5, 2, T, 3, 3] to [B, 5, D]; `weights` collects each part's attention, one a block.
+
+        `beside`, [B, 5, any, T, 3, 3], are more channels where the configuration has them.
 
         Raises:
             StructureError: If the grids do not fit the configuration.
@@ -202,6 +210,8 @@ class BodyPartEncoders(nn.Module):
             grids = torch.cat(
                 [grids, self.config.velocity_gain * velocities(grids)], dim=2
             )  # (B, 5, 4, T, 3, 3)
+        if beside is not None:
+            grids = torch.cat([grids, beside], dim=2)
         tokens = []
         for part in range(PARTS):
             x = self.embedders[part](grids[:, part])  # (B, d, t, h, w)

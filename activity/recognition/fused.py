@@ -75,9 +75,8 @@ def _bptubeformer(network: BPTubeFormer) -> tuple[OnnxGraph, str]:
     if config.velocity:
         grids = graph.apply("Concat", grids, _velocities(graph, config.frames), axis=2)
     x = graph.apply("Transpose", grids, perm=[1, 0, 2, 3, 4, 5])  # (5, B, channels, T, 3, 3)
-    inputs = 4 if config.velocity else 2
-    x = graph.reshape(x, PARTS, -1, inputs * config.frames * _CELLS)
-    cells = _covered_cells(config, inputs)  # (n, K)
+    x = graph.reshape(x, PARTS, -1, config.inputs * config.frames * _CELLS)
+    cells = _covered_cells(config, config.inputs)  # (n, K)
     x = graph.apply("Gather", x, graph.constant(cells.reshape(-1)), axis=2)
     x = graph.reshape(x, PARTS, -1, cells.shape[1])  # (5, B n, K)
     x = graph.linear(x, np.stack([_embedding(layer, config) for layer in network.embedders]))

@@ -31,17 +31,26 @@ class PairBPTubeFormerConfig(BPTubeFormerConfig):
 
     Attributes:
         people: M, people in a segment.
+        relations: Feed four more channels: the vector from each joint to the nearest joint of anybody else, and from
+            the middle of its own person's joints to it; 0, 0 where the joint is missing, and the former where everybody
+            else is.
 
     Raises:
         ConfigurationError: If a value is out of bounds or the values do not fit each other.
     """
 
     people: int = 2
+    relations: bool = False
 
     def __post_init__(self) -> None:
         super(PairBPTubeFormerConfig, self).__post_init__()
         if not 1 <= self.people <= 16:
             raise ConfigurationError(f"network.people: expected 1 to 16, got {self.people}")
+
+    @property
+    def inputs(self) -> int:
+        """Values of a grid cell in one frame that the tubelets see."""
+        return super(PairBPTubeFormerConfig, self).inputs + (4 if self.relations else 0)
 
 
 class PairBPTubeFormer(BodyPartEncoders):
@@ -78,7 +87,10 @@ class PairBPTubeFormer(BodyPartEncoders):
                 f"grids: expected shape [any, {people}, {PARTS}, 2, {self.config.frames}, 3, 3], got "
                 f"{list(grids.shape)}"
             )
-        parts = self.part_tokens(rearrange(grids, "b person ... -> (b person) ..."))  # (B M, 5, D)
+        beside = None
+        if self.config.relations:
+            beside = torch.cat([to_nearest(grids), from_middle(grids)], dim=3).flatten(0, 1)
+        parts = self.part_tokens(grids.flatten(0, 1), beside=beside)  # (B M, 5, D)
         x = rearrange(parts, "(b person) part width -> b person part width", person=people)
         x = x + self.part_positions + self.person_positions[:, None]
         present = grids.flatten(2).any(dim=2)  # (B, M)
@@ -88,3 +100,35 @@ class PairBPTubeFormer(BodyPartEncoders):
         x = self.body_norm(self.body_encoder(x))  # (B, 1 + 5 M, D)
         logits: Tensor = self.head(x[:, 0])
         return logits
+
+
+def to_nearest(grids: Tensor) -> Tensor:
+    """Vectors from every joint to the nearest joint of anybody else in the same frame, [B, M, 5, 2, T, 3, 3].
+
+    0, 0 where a joint is missing (0, 0) and where nobody else has one.
+    """
+    people, parts, rows = grids.shape[1], grids.shape[2], grids.shape[5]
+    cells = rearrange(grids, "b m part xy t row column -> b m t (part row column) xy")
+    vectors = torch.zeros_like(cells)
+    used = cells.any(dim=4).flatten(0, 2).any(dim=0).nonzero()[:, 0]  # most cells never hold a joint
+    if people > 1 and len(used):
+        joints = cells[..., used, :]  # (B, M, T, J, 2)
+        present = joints.any(dim=-1)
+        others = torch.tensor([[n for n in range(people) if n != m] for m in range(people)])  # (M, M - 1)
+        there = rearrange(joints[:, others], "b m n t j xy -> b m t (n j) xy")
+        known = rearrange(present[:, others], "b m n t j -> b m t (n j)")
+        apart = (
+            (joints[..., :, None, :] - there[..., None, :, :]).square().sum(dim=-1)
+        )  # (B, M, T, J, (M - 1) J)
+        nearest = apart.masked_fill(~known[..., None, :], torch.inf).argmin(dim=-1)
+        places = torch.gather(there, 3, nearest[..., None].expand(*nearest.shape, 2))
+        vectors[..., used, :] = (places - joints) * (present & known.any(dim=-1, keepdim=True))[..., None]
+    return rearrange(vectors, "b m t (part row column) xy -> b m part xy t row column", part=parts, row=rows)
+
+
+def from_middle(grids: Tensor) -> Tensor:
+    """Vectors to every joint from the mean of its person's joints in that frame, as `grids`; missing joints stay 0, 0."""
+    present = grids.any(dim=3, keepdim=True)  # (B, M, 5, 1, T, 3, 3)
+    count = present.sum(dim=(2, 5, 6), keepdim=True).clamp(min=1)
+    middle = grids.sum(dim=(2, 5, 6), keepdim=True) / count
+    return (grids - middle) * present

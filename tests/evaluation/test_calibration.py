@@ -50,6 +50,7 @@ def test_answers_are_measured_by_class_too() -> None:
     assert figures["confusion"] == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert figures["macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
     assert figures["n"] == 4
+    assert figures["log_loss"] == pytest.approx(-np.log([0.9, 0.9, 0.8, 0.4]).mean())
 
 
 def test_the_spread_is_that_of_the_values() -> None:

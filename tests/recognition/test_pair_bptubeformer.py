@@ -6,7 +6,12 @@ import torch
 from activity.errors import ConfigurationError, StructureError
 from activity.recognition.architectures import architecture_of, build_network, network_config
 from activity.recognition.joints import joints_from_grids
-from activity.recognition.pair_bptubeformer import PairBPTubeFormer, PairBPTubeFormerConfig
+from activity.recognition.pair_bptubeformer import (
+    PairBPTubeFormer,
+    PairBPTubeFormerConfig,
+    from_middle,
+    to_nearest,
+)
 from activity.recognition.st_tran import STTranConfig
 from activity.structures.layouts import LAYOUTS
 from activity.training.recognizer.augmentation import GridArranger
@@ -59,6 +64,51 @@ def test_three_people_take_three_embeddings() -> None:
     assert pair(people=3)(grids(people=3)).shape == (3, 3)
     with pytest.raises(StructureError, match=r"expected shape \[any, 3, 5, 2, 8, 3, 3\], got \[3, 2, 5"):
         pair(people=3)(grids(people=2))
+
+
+def people_at(*joints: dict[int, tuple[float, float]]) -> torch.Tensor:
+    """One frame of people by grid cell of the torso, [1, M, 5, 2, 1, 3, 3]; other cells hold no joint."""
+    cells = torch.zeros(1, len(joints), 5, 2, 1, 9)
+    for person, places in enumerate(joints):
+        for cell, place in places.items():
+            cells[0, person, 0, :, 0, cell] = torch.tensor(place)
+    return cells.reshape(1, len(joints), 5, 2, 1, 3, 3)
+
+
+def test_every_joint_points_to_the_nearest_joint_of_anybody_else() -> None:
+    grids = people_at({0: (1, 0), 4: (1, 9)}, {0: (4, 0), 8: (1, 7)}, {2: (5, 0)})
+    vectors = to_nearest(grids)[0, :, 0, :, 0].flatten(2).transpose(1, 2)  # (M, 9, 2)
+    assert vectors[0, 0].tolist() == [3, 0]
+    assert vectors[0, 4].tolist() == [0, -2]
+    assert vectors[1, 0].tolist() == [1, 0]  # to the third person
+    assert vectors[2, 2].tolist() == [-1, 0]
+    assert not vectors[0, [1, 2, 3, 5, 6, 7, 8]].any()
+
+
+@pytest.mark.parametrize(
+    "grids",
+    [people_at({0: (1, 2)}), people_at({0: (1, 2)}, {}), people_at({}, {})],
+    ids=["one person", "the other is missing", "nobody"],
+)
+def test_without_anybody_else_no_joint_points_anywhere(grids: torch.Tensor) -> None:
+    assert not to_nearest(grids).any()
+
+
+def test_every_joint_stands_to_the_middle_of_its_own_person() -> None:
+    vectors = from_middle(people_at({0: (1, 0), 4: (3, 4)}, {}))
+    assert vectors[0, 0, 0, :, 0].flatten(1).T[[0, 4]].tolist() == [[-1, -2], [1, 2]]
+    assert vectors.count_nonzero() == 4  # missing joints stay missing
+
+
+def test_relations_are_four_more_channels_and_tell_who_stands_where() -> None:
+    network = pair(relations=True)
+    assert network.state_dict()["embedders.0.weight"].shape[1] == 6
+    assert network(grids()).shape == (3, 3)
+    alone = grids()
+    alone[:, 1] = 0
+    assert network(alone).isfinite().all()
+    both = pair(relations=True, velocity=True).state_dict()
+    assert both["embedders.0.weight"].shape[1] == 8
 
 
 @pytest.mark.parametrize("people", [0, 17])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,23 @@ from pydantic import ValidationError
 from torch import nn
 
 from activity.config import read_yaml
-from activity.datasets.sequences import ActionSequence
+from activity.datasets.sequences import ActionSequence, with_inner_folds
+from activity.errors import DatasetError
 from activity.recognition.architectures import build_network
 from activity.structures.layouts import COCO_LAYOUT, SBU_LAYOUT
-from activity.training.recognizer.benchmark import run_benchmark
+from activity.training.recognizer.benchmark import read_benchmark, recipe_of, run_benchmark, segments_of
 from activity.training.recognizer.benchmark_config import BenchmarkConfig
+from activity.training.recognizer.benchmark_report import as_markdown
 from activity.training.recognizer.early_stopping import EarlyStopping
+from activity.training.recognizer.fit import SegmentPreparation
 from activity.training.recognizer.samples import SegmentSet, pass_batches
-from activity.training.recognizer.sequences import as_segments, normalize_people, stretch, views_of
+from activity.training.recognizer.sequences import (
+    as_segments,
+    left_to_right,
+    normalize_people,
+    stretch,
+    views_of,
+)
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -124,8 +134,81 @@ def test_members_see_their_own_streams_and_their_mean_is_measured(tmp_path: Path
     for probabilities, measured in (
         (np.mean(answers, axis=0), figures),
         *zip(answers, figures["members"], strict=True),
+        (answers[0], figures["averages"][0]),
+        (np.mean(answers, axis=0), figures["averages"][1]),
     ):
         assert measured["accuracy"]["values"] == [(probabilities.argmax(axis=1) == truth).mean()]
+    table = (tmp_path / "results.md").read_text()
+    assert "| all members averaged |" in table
+    assert "| member 2 alone (bone_motion) |" in table
+    assert "mean of the first" not in table  # the first one and all are there already
+
+
+def test_the_table_names_seeds_spreads_and_averages() -> None:
+    def row(*accuracy: float) -> dict[str, Any]:
+        figure = {"values": list(accuracy), "mean": np.mean(accuracy), "standard_deviation": np.std(accuracy)}
+        return {
+            "accuracy": figure,
+            "balanced_accuracy": figure,
+            "ece": figure,
+            "log_loss": figure,
+            "interval": [0.5, 0.75],
+            "stream": "joints",
+        }
+
+    table = as_markdown(
+        {
+            "data": "SBU",
+            "protocol": "five folds",
+            "seeds": [{"n": 282}],
+            "recipe": {"seeds": [0, 1]},
+            "parameters": 1234,
+            "members": [row(0.25, 0.75)] * 3,
+            "averages": [
+                {"members": 1, **row(0.25, 0.75)},
+                {"members": 2, **row(0.5, 1.0)},
+                {"members": 3, **row(1.0, 1.0)},
+            ],
+            "floors": {"svm": {"accuracy": 0.25, "balanced_accuracy": 0.125}},
+        }
+    ).splitlines()
+    assert table[0] == "SBU: five folds; 282 answers a seed, seeds 0, 1; 1,234 parameters."
+    assert [line.split("|")[1].strip() for line in table[4:]] == [
+        "all members averaged",
+        "mean of the first 2",
+        "member 1 alone (joints)",
+        "member 2 alone (joints)",
+        "member 3 alone (joints)",
+        "floor: svm",
+    ]
+    assert "| 0.750 ± 0.250 | 0.500, 1.000 |" in table[5]
+    assert table[-1] == "| floor: svm | 0.250 | - | 0.125 | - | - | - | - |"
+
+
+def test_inner_folds_leave_two_official_folds_out_and_answer_both(tmp_path: Path) -> None:
+    settings = config(
+        write_archive(tmp_path / "sbu.npz"),
+        part="inner",
+        optimization={"epochs": 1, "clips_per_batch": 8, "segments_per_clip": 1},
+    )
+    dataset = read_benchmark(settings)
+    of_fold = [{row for row in range(24) if row % 3 == fold} for fold in range(3)]
+    assert [set(train) for train, _ in dataset.folds] == [of_fold[2], of_fold[0], of_fold[1]]
+    assert [set(held) for _, held in dataset.folds] == [
+        of_fold[0] | of_fold[1],
+        of_fold[1] | of_fold[2],
+        of_fold[2] | of_fold[0],
+    ]
+    figures = run_benchmark(settings, run_directory=tmp_path)
+    assert figures["seeds"][0]["n"] == 48  # every sequence twice
+    assert figures["floors"] is None
+    assert "floor" not in (tmp_path / "results.md").read_text()
+
+
+def test_two_official_folds_leave_nothing_to_learn_from(tmp_path: Path) -> None:
+    dataset = read_benchmark(config(write_archive(tmp_path / "sbu.npz")))
+    with pytest.raises(DatasetError, match="inner folds need three official ones, got 2"):
+        with_inner_folds(replace(dataset, folds=dataset.folds[:2]))
 
 
 def test_another_member_leaves_the_answers_of_the_first_as_they_were(tmp_path: Path) -> None:
@@ -145,12 +228,14 @@ def test_another_member_leaves_the_answers_of_the_first_as_they_were(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "path", sorted((CONFIGS / "ablation_sbu").glob("*.yaml")), ids=lambda path: path.stem
+    "path",
+    [path for path in sorted((CONFIGS / "ablation_sbu").glob("*.yaml")) if path.stem != "plain"],
+    ids=lambda path: path.stem,
 )
 def test_an_ablation_changes_one_thing_of_the_recipe(path: Path) -> None:
     recipe, ablation = (
         read_yaml(file, BenchmarkConfig).model_dump(exclude={"seeds"})
-        for file in (CONFIGS / "benchmark_sbu.yaml", path)
+        for file in (CONFIGS / "ablation_sbu" / "plain.yaml", path)
     )
     changed = {name for name in recipe if recipe[name] != ablation[name]}
     one_change = [
@@ -234,6 +319,49 @@ def test_people_apart_are_segments_of_one_clip() -> None:
     assert [rows.tolist() for rows in apart.clips] == [[0, 1], [2, 3], [4, 5]]
     together = as_segments(sequences, SBU_LAYOUT, frames=6, normalize=False, apart=False)
     assert together.joints.shape == (3, 2, 6, 15, 2)
+
+
+def test_an_aspect_stretches_x_before_bodies_are_measured() -> None:
+    positions = np.zeros((1, 1, 15, 2), np.float32)
+    positions[:, :, [3, 6]] = [[6, 0], [0, 0]]  # shoulders
+    positions[:, :, [9, 12]] = [[6, 8], [0, 8]]  # hips
+    segments = [
+        as_segments(
+            [ActionSequence("a", 0, positions)],
+            SBU_LAYOUT,
+            frames=2,
+            normalize=True,
+            apart=False,
+            aspect=aspect,
+        ).joints
+        for aspect in (1.0, 4 / 3)
+    ]
+    wide = segments[1][0, 0, 0, 9] - segments[1][0, 0, 0, 12]
+    assert wide.tolist() == pytest.approx([1, 0])  # 6 x 4/3 wide, a torso of 8
+    assert (segments[0][0, 0, 0, 9] - segments[0][0, 0, 0, 12]).tolist() == pytest.approx([0.75, 0])
+
+
+def test_people_are_shown_from_left_to_right_whoever_comes_first() -> None:
+    joints = torch.zeros(2, 3, 2, 15, 2)
+    joints[0, :, :, 4, 0] = torch.tensor([3.0, -1.0, 2.0])[:, None]  # one joint each, the others are missing
+    joints[1, :, :, :, 0] = torch.tensor([1.0, 2.0, 3.0])[:, None, None]
+    shown = left_to_right(joints)
+    assert shown[0, :, 0, 4, 0].tolist() == [-1, 2, 3]
+    torch.testing.assert_close(shown[1], joints[1])
+    torch.testing.assert_close(left_to_right(joints.flip(1)), shown)
+
+
+def test_a_network_shown_people_from_left_to_right_answers_alike_for_every_order(tmp_path: Path) -> None:
+    optimization = {"epochs": 1, "clips_per_batch": 8, "segments_per_clip": 1}
+    for order, alike in (("left_to_right", True), ("any", False)):
+        settings = config(write_archive(tmp_path / "sbu.npz"), order=order, optimization=optimization)
+        dataset = read_benchmark(settings)
+        recipe = recipe_of(settings, dataset, seed=0)
+        network = build_network(recipe.shape).eval()
+        prepare = SegmentPreparation(recipe)
+        joints = prepare.still(segments_of(settings, dataset, range(6)).joints)
+        answers = [network(prepare.grids(view)) for view in (joints, joints.flip(1))]
+        assert torch.allclose(*answers) is alike
 
 
 def test_two_people_are_seen_in_four_ways() -> None:

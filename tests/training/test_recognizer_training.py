@@ -98,6 +98,31 @@ def test_no_pose_is_blended_with_a_missing_one() -> None:
     assert values == pytest.approx([0, 5])
 
 
+def test_an_offset_of_a_joint_holds_for_the_whole_segment_and_for_that_joint_alone() -> None:
+    moved = vary(segments(), joint_offset=0.1) - segments()
+    torch.testing.assert_close(moved, moved[:, :1].expand_as(moved), atol=1e-5, rtol=1e-5)
+    assert float(moved[:, 0].flatten().std()) == pytest.approx(0.1, rel=0.2)
+
+
+def test_each_person_has_a_size_and_a_place_of_its_own() -> None:
+    pair = torch.randn(6, 2, 8, 17, 2, generator=generator(3)) + torch.tensor([4.0, 2.0])
+    pair[:, :, :, 5] = 0  # missing
+    varied = augment(pair, STILL.model_copy(update={"person_scale": 0.2, "person_shift": 0.5}), generator())
+    seen = [joint for joint in range(17) if joint != 5]
+    assert not varied[:, :, :, 5].any()
+    for own in (pair.flip(1), pair):  # the order of the people is drawn too
+        middles = [joints[..., seen, :].mean(dim=(2, 3), keepdim=True) for joints in (own, varied)]
+        sizes = ((varied - middles[1])[..., seen, :] / (own - middles[0])[..., seen, :]).flatten(2)
+        same = sizes.std(dim=2) < 1e-3  # (6, 2)
+        assert torch.equal(same[:, 0], same[:, 1])
+        ratios = sizes.mean(dim=2)[same]
+        assert float((ratios - 1).abs().max()) <= 0.2 + 1e-3
+        assert len(set(ratios.round(decimals=4).tolist())) == len(ratios)
+        shifts = (middles[1] - middles[0]).flatten(2)[same]
+        assert float(shifts.abs().max()) <= 0.5 + 1e-3
+        assert len(set(shifts.round(decimals=4).flatten().tolist())) == 2 * len(ratios)
+
+
 def test_dropped_joints_are_missing_for_the_whole_segment() -> None:
     dropped = vary(segments(200), joint_dropout=0.2)
     missing = (dropped == 0).all(dim=-1)  # (200, 24, 17)
@@ -227,6 +252,26 @@ def test_the_same_seed_trains_the_same_network(tmp_path: Path) -> None:
     networks = [fit(config, videos, data.classes, seed=seed)[0].state_dict() for seed in (3, 3, 4)]
     assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
     assert not all(torch.equal(networks[0][name], networks[2][name]) for name in networks[0])
+
+
+def test_mixed_precision_learns_nearly_the_same_and_keeps_its_weights_in_full(tmp_path: Path) -> None:
+    write_people(tmp_path / "data", per_class=2)
+    losses: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    for precision, seen in losses.items():
+        config = config_for(
+            tmp_path,
+            optimization={
+                "epochs": 3, "clips_per_batch": 4, "segments_per_clip": 1, "precision": precision
+            },
+        )  # fmt: skip
+        data = load_training_data(config)
+        videos = [data.dense[video.video] for video in data.videos]
+        network, _ = fit(
+            config, videos, data.classes, seed=0, on_epoch=lambda *done, kept=seen: kept.append(done[3])
+        )
+        assert {value.dtype for value in network.state_dict().values()} == {torch.float32}
+    assert losses["bf16"] != losses["fp32"]  # it was used
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
 
 
 def test_held_out_sources_take_no_part_in_training(tmp_path: Path) -> None:

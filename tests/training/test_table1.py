@@ -48,7 +48,7 @@ def test_a_row_has_the_papers_settings(name: str) -> None:
     assert (config.protocol, config.folds, config.data.skip_normal) == ("paper", 3, True)
     assert config.augmentation.model_dump() == {
         "mirror": 0, "rotation_rad": 0, "scale": 0, "squeeze": 0, "shift": 0, "joint_noise": 0, "joint_dropout": 0,
-        "shortest_crop": 1,
+        "joint_offset": 0, "person_scale": 0, "person_shift": 0, "shortest_crop": 1,
     }  # fmt: skip
 
 

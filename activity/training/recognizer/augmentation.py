@@ -21,7 +21,9 @@ def augment(
     frames: int | None = None,
     flip: Sequence[int] = COCO_LAYOUT.flip,
 ) -> Tensor:
-    """Vary segments; what is drawn for a segment holds for all its people, and a missing joint (0, 0) stays missing.
+    """Vary segments; a missing joint (0, 0) stays missing.
+
+    What is drawn for a segment holds for all its people, but for each person's own noise, size and place.
 
     Args:
         joints: [B, M, S, J, 2], M people in S frames.
@@ -54,6 +56,14 @@ def augment(
     if settings.shift:
         joints = joints + (2 * uniform(batch, 1, 1, 1, 2) - 1) * settings.shift
     joints = joints + settings.joint_noise * torch.randn(batch, people, frames, count, 2, generator=generator)
+    if settings.joint_offset:  # as a pose network errs: the same way for as long as a pose is held
+        joints = joints + settings.joint_offset * torch.randn(batch, people, 1, count, 2, generator=generator)
+    if settings.person_scale or settings.person_shift:
+        seen = present.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+        middle = (joints * present).sum(dim=(2, 3), keepdim=True) / seen  # (B, M, 1, 1, 2)
+        grown = 1 + (2 * uniform(batch, people, 1, 1, 1) - 1) * settings.person_scale
+        moved = (2 * uniform(batch, people, 1, 1, 2) - 1) * settings.person_shift
+        joints = middle + moved + grown * (joints - middle)
 
     mirror = torch.as_tensor(flip)
     flipped = joints[..., mirror, :] * torch.tensor([-1.0, 1.0])

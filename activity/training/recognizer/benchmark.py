@@ -14,10 +14,11 @@ from torch import nn
 
 from activity.datasets.nw_ucla import read_nw_ucla
 from activity.datasets.sbu import read_sbu
-from activity.datasets.sequences import SequenceDataset
+from activity.datasets.sequences import SequenceDataset, with_inner_folds
 from activity.evaluation.recognition import measure_answers, spread
 from activity.recognition.architectures import NetworkConfig, build_network
 from activity.training.recognizer.benchmark_config import BenchmarkConfig
+from activity.training.recognizer.benchmark_report import as_markdown
 from activity.training.recognizer.fit import OnEpoch, Recipe, SegmentPreparation, fit_segments
 from activity.training.recognizer.samples import SegmentSet
 from activity.training.recognizer.sequence_floor import measure_floors
@@ -27,33 +28,35 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def read_benchmark(config: BenchmarkConfig) -> SequenceDataset:
-    """Read the data set that `config` names.
+    """Read the data set that `config` names, with the folds of the part that it measures.
 
     Raises:
-        DatasetError: If the archive is missing or damaged.
+        DatasetError: If the archive is missing or damaged, or has too few folds for inner ones.
     """
-    return read_sbu(config.path) if config.data == "sbu" else read_nw_ucla(config.path)
+    dataset = read_sbu(config.path) if config.data == "sbu" else read_nw_ucla(config.path)
+    return with_inner_folds(dataset) if config.part == "inner" else dataset
 
 
 def run_benchmark(
     config: BenchmarkConfig, *, run_directory: Path | None = None, on_epoch: OnEpoch | None = None
 ) -> dict[str, Any]:
-    """Train on every fold for every seed and measure all test answers of a seed together.
+    """Train on every fold for every seed and measure all answers of a seed together.
 
     Args:
         config: The recipe and the data.
         run_directory: Where the answers of finished folds are kept, so that a run that was stopped goes on; gets
-            `results.json` at the end.
+            `results.json` and `results.md` at the end.
         on_epoch: Called after every epoch.
 
     Returns:
         `data`, `protocol`, `classes`, `parameters` of all members; `seeds`, each with `accuracy`,
         `balanced_accuracy`, `macro_f1`, `recall` by class, `confusion`, `ece`, `temperature`, `interval`, `n`; `mean`
-        and `standard_deviation` of accuracy and balanced accuracy over the seeds, and the same of every member
-        alone (`members`, with its `stream`); `floors` from `measure_floors`; `reading`.
+        and `standard_deviation` of accuracy, balanced accuracy, ECE and log loss over the seeds, with the first seed's
+        `interval`, and the same of every member alone (`members`, with its `stream`) and of the mean of the first one,
+        two, ... members (`averages`); `floors` from `measure_floors`, null for the inner folds; `reading`.
 
     Raises:
-        DatasetError: If the archive is missing or damaged.
+        DatasetError: If the archive is missing or damaged, or has too few folds for inner ones.
     """
     torch.set_num_threads(config.threads)
     dataset = read_benchmark(config)
@@ -80,7 +83,10 @@ def run_benchmark(
             for seed, probabilities in zip(config.seeds, of_seeds, strict=True)
         ]
 
-    seeds = measured([of_seed.mean(axis=0) for of_seed in answers])
+    averages = [
+        measured([of_seed[:count].mean(axis=0) for of_seed in answers])
+        for count in range(1, len(members) + 1)
+    ]
     figures = {
         "data": dataset.name,
         "protocol": dataset.protocol,
@@ -89,8 +95,8 @@ def run_benchmark(
             _parameters(member.network_config(len(dataset.classes), dataset.layout.name, dataset.people))
             for member in members
         ),
-        "seeds": seeds,
-        **_spreads(seeds),
+        "seeds": averages[-1],
+        **_spreads(averages[-1]),
         "members": [
             {
                 "stream": member.members[0].stream,
@@ -98,13 +104,29 @@ def run_benchmark(
             }
             for index, member in enumerate(members)
         ],
-        "floors": measure_floors(dataset),
+        "averages": [{"members": count, **_spreads(seeds)} for count, seeds in enumerate(averages, start=1)],
+        "floors": measure_floors(dataset) if config.part == "test" else None,
         "reading": dataset.report.to_json(),
         "recipe": config.model_dump(mode="json"),
     }
     if run_directory is not None:
         (run_directory / "results.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        (run_directory / "results.md").write_text(as_markdown(figures), encoding="utf-8")
     return figures
+
+
+def recipe_of(config: BenchmarkConfig, dataset: SequenceDataset, *, seed: int) -> Recipe:
+    """How the first member of `config` is trained on a data set."""
+    return Recipe(
+        config.network_config(len(dataset.classes), dataset.layout.name, dataset.people),
+        config.augmentation,
+        config.optimization,
+        layout=dataset.layout,
+        padding=config.padding,
+        stream=config.members[0].stream,
+        left_to_right=config.order == "left_to_right",
+        seed=seed,
+    )
 
 
 def segments_of(config: BenchmarkConfig, dataset: SequenceDataset, rows: Sequence[int]) -> SegmentSet:
@@ -115,6 +137,7 @@ def segments_of(config: BenchmarkConfig, dataset: SequenceDataset, rows: Sequenc
         frames=config.source_frames,
         normalize=config.normalization == "people",
         apart=config.people == "apart",
+        aspect=config.aspect,
     )
 
 
@@ -135,17 +158,8 @@ def _fold_answers(
     answers = _kept(kept, config)
     if answers is None:
         train_rows, test_rows = dataset.folds[number - 1]
-        stream = config.members[0].stream
-        recipe = Recipe(
-            config.network_config(len(dataset.classes), dataset.layout.name, dataset.people),
-            config.augmentation,
-            config.optimization,
-            layout=dataset.layout,
-            padding=config.padding,
-            stream=stream,
-            seed=1000 * seed + 10 * number + index,
-        )
-        name = f"seed {seed}, fold {number}, network {index + 1} ({stream})"
+        recipe = recipe_of(config, dataset, seed=1000 * seed + 10 * number + index)
+        name = f"seed {seed}, fold {number}, network {index + 1} ({recipe.stream})"
         network = _fit(config, recipe, dataset, train_rows, name=name, on_epoch=on_epoch)
         answers = _answers(config, recipe, network, dataset, test_rows)
         _keep(kept, config, answers)
@@ -194,7 +208,11 @@ def _answers(
 
 
 def _spreads(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {name: spread([seed[name] for seed in seeds]) for name in ("accuracy", "balanced_accuracy")}
+    figures: dict[str, Any] = {
+        name: spread([seed[name] for seed in seeds])
+        for name in ("accuracy", "balanced_accuracy", "ece", "log_loss")
+    }
+    return {**figures, "interval": seeds[0]["interval"]}
 
 
 def _parameters(shape: NetworkConfig) -> int:

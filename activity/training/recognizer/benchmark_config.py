@@ -39,12 +39,24 @@ class BenchmarkConfig(BaseModel):
     kind: Literal["benchmark"]
     data: Literal["sbu", "nw_ucla"] = Field(description="Which data set `path` is.")
     path: Path = Field(description="Its .npz archive.")
+    part: Literal["test", "inner"] = Field(
+        "test",
+        description="test: the official folds; inner: networks that learn without two official folds and answer both, "
+        "to choose settings by.",
+    )
     frames: int = Field(24, ge=2, le=1000, description="T: sequences are stretched to so many frames.")
     source_frames: int = Field(
         64,
         ge=2,
         le=1000,
         description="Frames to which sequences are brought before a part of them is cropped.",
+    )
+    aspect: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        description="Width of one unit of x over the height of one unit of y, which makes bodies true to shape: 4/3 for "
+        "SBU, which counts either axis of a picture of 4:3 from 0 to 1.",
     )
     normalization: Literal["people", "none"] = Field(
         "people",
@@ -55,6 +67,11 @@ class BenchmarkConfig(BaseModel):
         "together",
         description="together: one segment holds all people (pair_bptubeformer where there are two); apart: each "
         "person is a segment with the sequence's label, and their answers are averaged.",
+    )
+    order: Literal["any", "left_to_right"] = Field(
+        "any",
+        description="any: a network that sees several people is shown them in a random order, and answers for every "
+        "order; left_to_right: in the order in which they stand, so that it need not learn both.",
     )
     padding: Literal["constant", "replicate"] = Field("constant", description="Of the part grids.")
     network: dict[str, Any] = Field(

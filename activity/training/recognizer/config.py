@@ -67,6 +67,21 @@ class AugmentationSection(_Section):
     joint_noise: float = Field(
         0.02, ge=0, le=1, description="Standard deviation of joint noise, in body sizes."
     )
+    joint_offset: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Standard deviation of what each joint is displaced by for the whole segment, in body sizes.",
+    )
+    person_scale: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Largest relative change of one person's size, about the middle of the joints.",
+    )
+    person_shift: float = Field(
+        0.0, ge=0, le=10, description="Largest shift of one person along each axis, in body sizes."
+    )
     joint_dropout: Share = Field(
         0.05, description="Share of segments x joints that go missing for the whole segment."
     )
@@ -118,6 +133,11 @@ class OptimizationSection(_Section):
         0.99, ge=0, lt=1, description="Decay of the moving average of the weights, per step."
     )
     gradient_norm: float = Field(1.0, gt=0, le=1000, description="Longest gradient.")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="bf16: matrix products of the training in bfloat16 (mixed precision); weights, their average, the "
+        "loss and all answers stay fp32.",
+    )
 
 
 class RecognizerConfig(_Section):

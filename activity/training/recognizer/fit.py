@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -30,7 +31,9 @@ from activity.structures.layouts import COCO_LAYOUT, SkeletonLayout
 from activity.training.recognizer.augmentation import GridArranger, augment, crop_time
 from activity.training.recognizer.config import AugmentationSection, OptimizationSection, RecognizerConfig
 from activity.training.recognizer.early_stopping import EarlyStopping
+from activity.training.recognizer.processes import add_gradients, own_share, total
 from activity.training.recognizer.samples import ClipBatch, SegmentSet, draw_batches, pass_batches
+from activity.training.recognizer.sequences import left_to_right
 from activity.training.recognizer.streams import Stream, as_stream
 from activity.tubelets.settings import Padding
 
@@ -49,6 +52,7 @@ class Recipe:
         layout: Skeleton of the joints.
         padding: Of the part grids.
         stream: What the network is shown of the skeleton.
+        left_to_right: Show people in the order in which they stand.
         background: Index of the class that stands for "nothing happens", for pooling over a clip's segments.
         seed: Of weights, batches and variations.
     """
@@ -59,6 +63,7 @@ class Recipe:
     layout: SkeletonLayout = COCO_LAYOUT
     padding: Padding = "constant"
     stream: Stream = "joints"
+    left_to_right: bool = False
     background: int | None = None
     seed: int = 0
 
@@ -138,28 +143,34 @@ def fit_segments(
     for epoch in range(settings.epochs):
         losses = []
         for batch in _batches(segments, settings, generator):
-            logits = network(prepare.varied(batch.joints, generator))
-            loss = _loss(
-                logits.unflatten(0, (-1, batch.segments)),
-                batch.labels,
+            grids = prepare.varied(batch.joints, generator)
+            grids = rearrange(grids, "(clip segment) ... -> clip segment ...", segment=batch.segments)
+            own, share = own_share(len(batch.labels))
+            with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
+                logits = network(grids[own].flatten(0, 1))
+            own_loss = share * _loss(
+                logits.float().unflatten(0, (-1, batch.segments)),
+                batch.labels[own],
                 background=recipe.background,
                 clip_share=settings.clip_loss if settings.draw == "clips" else 0,
                 leading_segments=settings.leading_segments,
                 smoothing=settings.label_smoothing,
             )
+            loss = total(own_loss.detach())
             if not torch.isfinite(loss):
                 raise ConfigurationError(
                     f"{name}: the loss is {float(loss)} in epoch {epoch + 1}; lower optimization.learning_rate "
                     f"(now {settings.learning_rate})"
                 )
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            own_loss.backward()  # type: ignore[no-untyped-call]
+            add_gradients(network)
             nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_norm)
             optimizer.step()
             schedule.step()
             step += 1
             _follow(average, network, min(settings.average_decay, step / (step + 10)))
-            losses.append(float(loss.detach()))
+            losses.append(float(loss))
         if on_epoch is not None:
             on_epoch(name, epoch + 1, settings.epochs, float(np.mean(losses)))
         if validation is not None and stopping.is_over(
@@ -193,6 +204,8 @@ class SegmentPreparation:
 
     def grids(self, joints: Tensor) -> Tensor:
         """Arrange segments [B, M, T, J, 2]; a network of one person gets no axis of people."""
+        if self._recipe.left_to_right:
+            joints = left_to_right(joints)
         grids = self._arrange(as_stream(joints, self._recipe.stream, self._recipe.layout))
         return grids[:, 0] if self._one_person else grids
 

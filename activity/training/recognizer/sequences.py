@@ -59,6 +59,7 @@ def as_segments(
     frames: int,
     normalize: bool,
     apart: bool,
+    aspect: float = 1.0,
 ) -> SegmentSet:
     """Make one clip a sequence: one segment with all people, or one for each of them.
 
@@ -68,9 +69,13 @@ def as_segments(
         frames: S, frames of every segment.
         normalize: By `normalize_people`.
         apart: Give every person a segment.
+        aspect: Width of one unit of x over the height of one unit of y.
     """
     joints = torch.stack(
-        [_prepare(sequence, layout, frames=frames, normalize=normalize) for sequence in sequences]
+        [
+            _prepare(sequence, layout, frames=frames, normalize=normalize, aspect=aspect)
+            for sequence in sequences
+        ]
     )
     people = joints.shape[1]
     rows = people if apart else 1
@@ -83,6 +88,14 @@ def as_segments(
     )
 
 
+def left_to_right(joints: Tensor) -> Tensor:
+    """Segments [B, M, S, J, 2] with their people in the order of the mean x of their joints."""
+    present = joints.any(dim=-1)  # (B, M, S, J)
+    middle = joints[..., 0].sum(dim=(2, 3)) / present.sum(dim=(2, 3)).clamp(min=1)
+    order = middle.argsort(dim=1, stable=True)  # (B, M)
+    return joints[torch.arange(len(joints))[:, None], order]
+
+
 def views_of(joints: Tensor, flip: Sequence[int]) -> list[Tensor]:
     """Segments [B, M, S, J, 2] as they are and mirrored, with the people in every order."""
     mirrored = joints[..., torch.as_tensor(flip), :] * torch.tensor([-1.0, 1.0])
@@ -90,6 +103,10 @@ def views_of(joints: Tensor, flip: Sequence[int]) -> list[Tensor]:
     return [view[:, order] for view in (joints, mirrored) for order in orders]
 
 
-def _prepare(sequence: ActionSequence, layout: SkeletonLayout, *, frames: int, normalize: bool) -> Tensor:
-    positions = normalize_people(sequence.positions, layout) if normalize else sequence.positions
+def _prepare(
+    sequence: ActionSequence, layout: SkeletonLayout, *, frames: int, normalize: bool, aspect: float
+) -> Tensor:
+    positions = sequence.positions * np.array([aspect, 1], np.float32)
+    if normalize:
+        positions = normalize_people(positions, layout)
     return torch.from_numpy(stretch(positions, frames)).transpose(0, 1)  # (S, M, J, 2) -> (M, S, J, 2)
