@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from activity.errors import CheckpointError, ConfigurationError, OutputError
+from activity.errors import CheckpointError, ConfigurationError
+from activity.networks.described_file import read_described, write_whole
 from activity.recognition.architectures import NetworkConfig, architecture_of, build_network, network_config
 from activity.recognition.clip_model import ClipModel
 from activity.recognition.forest import Forest
@@ -121,13 +121,7 @@ def save_checkpoint(
             for part, kind in _FOREST_TENSORS.items():
                 tensors[f"{_CLIP_MODEL}.{name}.{part}"] = torch.from_numpy(getattr(forest, part)).to(kind)
     content = save(tensors, metadata={METADATA_KEY: json.dumps(header, allow_nan=False)})
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error
+    write_whole(path, content)
 
 
 def load_checkpoint(path: Path) -> RecognizerCheckpoint:
@@ -137,8 +131,14 @@ def load_checkpoint(path: Path) -> RecognizerCheckpoint:
         CheckpointError: If the file is missing or damaged, is no recogniser, or its header, classes, skeleton,
             tubelet settings and weights contradict each other; the message says which, and the way out.
     """
-    header, tensors = _read(path)
-    _check_header(path, header)
+    header, arrays = read_described(
+        path,
+        metadata_key=METADATA_KEY,
+        required=_REQUIRED,
+        format_version=FORMAT_VERSION,
+        maker="activity train recognizer",
+    )
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     try:
         config = network_config(header["architecture"], header["network"])
     except ConfigurationError as error:
@@ -168,46 +168,6 @@ def load_checkpoint(path: Path) -> RecognizerCheckpoint:
         training=header["training"],
         clip_model=clip_model,
     )
-
-
-def _read(path: Path) -> tuple[Any, dict[str, Tensor]]:
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; name a recogniser made by `activity train recognizer`")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path}: expected a whole safetensors file, got {path.stat().st_size} bytes that cannot be read "
-            f"({error}); the file is damaged or of another kind: take an intact copy"
-        ) from error
-    if METADATA_KEY not in metadata:
-        raise CheckpointError(
-            f"{path}: a safetensors file without the header {METADATA_KEY!r} (it has {sorted(metadata) or 'none'}); "
-            "this is no recogniser: name one made by `activity train recognizer`"
-        )
-    try:
-        return json.loads(metadata[METADATA_KEY]), tensors
-    except json.JSONDecodeError as error:
-        raise CheckpointError(
-            f"{path}: the header {METADATA_KEY!r} is no JSON: {error}; take an intact copy"
-        ) from error
-
-
-def _check_header(path: Path, header: Any) -> None:
-    if not isinstance(header, dict):
-        raise CheckpointError(f"{path}: the header {METADATA_KEY!r} is no JSON object; take an intact copy")
-    for key, kind in _REQUIRED.items():
-        if not isinstance(header.get(key), kind):
-            raise CheckpointError(
-                f"{path}: the header's {key!r} should be a {kind.__name__}, got {header.get(key)!r}; "
-                "the file was made by another version: train it again"
-            )
-    if header["format_version"] != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path}: format {header['format_version']}, this version reads {FORMAT_VERSION}; train it again"
-        )
 
 
 def _check_classes(path: Path, classes: Sequence[str], config: NetworkConfig) -> None:
