@@ -230,9 +230,10 @@ def test_redact_leaves_no_head_legible_even_where_most_frames_missed_the_person(
     tmp_path: Path,
 ) -> None:
     clip, heads = marked_heads
-    write(analysis, clip, tmp_path / "plain", networks)
-    # skeletons and labels are drawn over some of the marks: those of the present networks leave three in four
-    assert np.mean(legibilities(tmp_path / "plain", heads) > 0.4) > 0.7, "without it they are legible"
+    # Nobody is drawn into the control: a skeleton on a head hides some of its mark, covered or not.
+    bare = replace(analysis, tracks=[], activities=[], alerts=[], holders=[], detected_people=())
+    write(bare, clip, tmp_path / "plain", networks)
+    assert np.mean(legibilities(tmp_path / "plain", heads) > 0.4) > 0.95, "without it they are legible"
     write(analysis, clip, tmp_path / "redacted", networks, redact=True)
     assert legibilities(tmp_path / "redacted", heads).max() < 0.2
     tracks = [seen_seldom(track) for track in analysis.tracks]
