@@ -12,6 +12,7 @@ import math
 from typing import Final
 
 import torch
+from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,14 +29,19 @@ PRIOR: Final = 0.005
 
 
 class DepthwiseBlock(nn.Module):
-    """A residual block: depthwise 5x5, then two pointwise convolutions with the activation between."""
+    """A residual block: depthwise 5x5, then two pointwise convolutions with the activation between.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: Channels that come and go.
+        expansion: Channels between the two pointwise convolutions, over `channels`.
+    """
+
+    def __init__(self, channels: int, *, expansion: int = 1) -> None:
         super().__init__()
         self.mix = nn.Conv2d(channels, channels, 5, padding=2, groups=channels, bias=False)
         self.norm = nn.BatchNorm2d(channels)
-        self.widen = nn.Conv2d(channels, channels, 1)
-        self.narrow = nn.Conv2d(channels, channels, 1, bias=False)
+        self.widen = nn.Conv2d(channels, expansion * channels, 1)
+        self.narrow = nn.Conv2d(expansion * channels, channels, 1, bias=False)
         self.last_norm = nn.BatchNorm2d(channels)
         # The block starts as the identity, so that the pre-trained features pass undisturbed.
         nn.init.zeros_(self.last_norm.weight)
@@ -46,6 +52,37 @@ class DepthwiseBlock(nn.Module):
         return x + self.last_norm(self.narrow(y))  # type: ignore[no-any-return]
 
 
+class AttentionBlock(nn.Module):
+    """A residual block in which every cell looks at every other: a wrist is found by its shoulder, however far.
+
+    The depthwise convolution before it tells cells where they are, by the padding at the border.
+
+    Args:
+        channels: Channels that come and go.
+        heads: Heads of equal width.
+    """
+
+    def __init__(self, channels: int, *, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.mix = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.project = nn.Conv2d(channels, 3 * channels, 1)
+        self.gather = nn.Conv2d(channels, channels, 1, bias=False)
+        self.last_norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.last_norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to the same shape."""
+        projected = self.project(self.norm(self.mix(x)))
+        query, key, value = rearrange(
+            projected, "b (three heads c) h w -> three b heads (h w) c", three=3, heads=self.heads
+        )
+        seen = functional.scaled_dot_product_attention(query, key, value)
+        maps = rearrange(seen, "b heads (h w) c -> b (heads c) h w", h=x.shape[2])
+        return x + self.last_norm(self.gather(maps))  # type: ignore[no-any-return]
+
+
 class HeatmapNetwork(nn.Module):
     """One person's crop to 17 heat maps.
 
@@ -54,16 +91,30 @@ class HeatmapNetwork(nn.Module):
         fine_width: Channels at stride 4.
         blocks: Depthwise blocks at stride 8.
         fine_blocks: Depthwise blocks at stride 4.
+        context_blocks: Pairs of an attention and a depthwise block at stride 16.
     """
 
     def __init__(
-        self, *, width: int = 96, fine_width: int = 32, blocks: int = 4, fine_blocks: int = 2
+        self,
+        *,
+        width: int = 96,
+        fine_width: int = 32,
+        blocks: int = 4,
+        fine_blocks: int = 2,
+        context_blocks: int = 3,
     ) -> None:
         super().__init__()
         self.backbone = YoloxBackbone()
         self.laterals = nn.ModuleList(
             nn.Sequential(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width))
             for channels in PYRAMID_CHANNELS
+        )
+        self.context = nn.Sequential(
+            *[
+                layer
+                for _ in range(context_blocks)
+                for layer in (AttentionBlock(width, heads=4), DepthwiseBlock(width, expansion=3))
+            ]
         )
         self.coarse = nn.Sequential(*[DepthwiseBlock(width) for _ in range(blocks)])
         self.enlarge = nn.Conv2d(width, 4 * fine_width, 1)
@@ -83,8 +134,8 @@ class HeatmapNetwork(nn.Module):
         images = crops.flip(3).permute(0, 3, 1, 2).float()  # (B, 3, H, W), BGR in 0-255
         fine = self.backbone.fine_features(images)
         p3, p4, p5 = self.backbone.pyramid(fine)
-        coarse = self.laterals[0](p3)
-        coarse = coarse + _enlarge(self.laterals[1](p4), 2) + _enlarge(self.laterals[2](p5), 4)
+        context = self.context(self.laterals[1](p4) + _enlarge(self.laterals[2](p5), 2))  # (B, C, H/16, W/16)
+        coarse = self.laterals[0](p3) + _enlarge(context, 2)
         coarse = self.coarse(functional.silu(coarse))
         doubled = functional.pixel_shuffle(self.enlarge(coarse), 2)  # (B, fine, H/4, W/4)
         return self.joints(functional.silu(self.fine(doubled + self.fine_lateral(fine))))  # type: ignore[no-any-return]

@@ -89,7 +89,7 @@ def _module_name(node: str) -> str:
             parts.append(part)
     name = ".".join(parts)
     # The backbone's methods are called from outside its own `forward`, so the exporter leaves its name out.
-    own = ("laterals", "coarse", "enlarge", "fine_lateral", "fine", "joints")
+    own = ("laterals", "context", "coarse", "enlarge", "fine_lateral", "fine", "joints")
     return name if name.split(".")[0] in own else f"backbone.{name}"
 
 
