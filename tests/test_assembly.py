@@ -12,6 +12,7 @@ import pytest
 from activity.assembly import load_closeup, load_detector, load_networks, load_pyramid
 from activity.config import Settings
 from activity.detection import COCO_LABELS, DarknetDetector, YoloDetector, YoloxDetector
+from activity.detection.pyramid import SeveralSizesDetector
 from activity.errors import CheckpointError, ConfigurationError
 from activity.observation import observe_clip
 from activity.structures import Hands
@@ -120,7 +121,8 @@ def test_darknet_and_our_own_go_through_a_clip(tmp_path: Path) -> None:
     )
     assert observe_clip(ROOT / "docs/demo/demo.mp4", chosen, networks, most_frames=2).frames_analysed == 2
     own = load_networks(settings(None))
-    assert isinstance(own.detector, YoloxDetector)
+    assert isinstance(own.detector, SeveralSizesDetector)
+    assert isinstance(load_networks(settings(None, person_pyramid=False)).detector, YoloxDetector)
     assert own.models[0].note == "One pass finds people and weapons."
 
 

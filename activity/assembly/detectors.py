@@ -9,7 +9,7 @@ from typing import Final
 from activity.config import Settings, embedded_checkpoint
 from activity.detection import CheckpointDetector, open_detector
 from activity.detection.magnified import MagnifyingGlass
-from activity.detection.pyramid import ScalePyramid, smaller_sides
+from activity.detection.pyramid import ScalePyramid, smaller_sides, with_people_of_all_sizes
 from activity.errors import CheckpointError
 from activity.report import ModelInfo
 
@@ -32,9 +32,13 @@ def load_detector(settings: Settings, *, threads: int) -> tuple[CheckpointDetect
     """
     section = settings.detector
     path = _detector_path(settings)
-    detector = _open(
-        settings, long_side_px=section.long_side_px, weapon_score=section.weapon_score, threads=threads
-    )
+
+    def open_at(side: int | None) -> CheckpointDetector:
+        return _open(settings, long_side_px=side, weapon_score=section.weapon_score, threads=threads)
+
+    detector = open_at(section.long_side_px)
+    if section.person_pyramid:
+        detector = with_people_of_all_sizes(detector, open_at, label=PERSON_LABEL)
     known = set(detector.labels)
     if PERSON_LABEL not in known and (settings.pose.estimator in _NEED_BOXES or settings.output.redact):
         raise CheckpointError(

@@ -22,7 +22,7 @@ def detector(
         Path | None, typer.Option(help="An ONNX detector; the embedded one otherwise.")
     ] = None,
     pyramid: Annotated[
-        bool, typer.Option(help="Look for weapons in smaller copies of the picture too, as an analysis does.")
+        bool, typer.Option(help="Look at smaller and larger copies of the picture too, as an analysis does.")
     ] = True,
     as_json: Json = False,
 ) -> None:

@@ -65,6 +65,9 @@ class DetectorSettings(Section):
         0.1,
         description="Least score of a person who gets a pose; the pose's own score then decides who counts.",
     )
+    person_pyramid: bool = Field(
+        True, description="Looks for people in a smaller and a larger copy of each frame too."
+    )
     weapon_score: Share | None = Field(
         None, description="Least score of a weapon; null takes the checkpoint's."
     )

@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from activity.datasets.yolo_boxes import BoxLabels, read_yolo_boxes
-from activity.detection import ObjectDetector, open_detector
-from activity.detection.pyramid import ScalePyramid, smaller_sides
+from activity.detection import CheckpointDetector, ObjectDetector, open_detector
+from activity.detection.pyramid import ScalePyramid, smaller_sides, with_people_of_all_sizes
 from activity.errors import DatasetError
 from activity.evaluation.average_precision import average_precision
 from activity.structures import Detections, box_iou
 
+PERSON: Final = "person"
 WEAPON: Final = "weapon"
-DATASET_LABELS: Final = ("person", WEAPON)
+DATASET_LABELS: Final = (PERSON, WEAPON)
 """Classes 0 and 1 of the data sets that `evaluate_detector` reads."""
 LOWEST_SCORE: Final = 0.01
 """Average precision looks at every detection down to this score."""
@@ -121,7 +122,8 @@ def evaluate_detector(
         data: Folder with ``images/`` and ``labels/`` in YOLO's layout, 0 person, 1 weapon.
         threads: Threads that one image may use.
         input_size: As for `open_detector`.
-        pyramid: Whether to look for weapons in smaller copies of the image too, where the file allows that.
+        pyramid: Whether to look for weapons in smaller copies of the image too, and for people in a smaller and a larger
+            one, as an analysis does, where the file allows that.
         on_image: Called after each image with the number done and the number of all.
 
     Raises:
@@ -129,14 +131,15 @@ def evaluate_detector(
         DatasetError: If the folder is laid out differently, or an image cannot be read.
     """
     stated = open_detector(checkpoint, threads=threads, input_size=input_size)
-    detector = open_detector(checkpoint, threads=threads, input_size=input_size, score_threshold=LOWEST_SCORE)
-    smaller = ScalePyramid(
-        [
-            open_detector(checkpoint, threads=threads, input_size=side, score_threshold=LOWEST_SCORE)
-            for side in (smaller_sides(detector) if pyramid and WEAPON in detector.labels else ())
-        ],
-        label=WEAPON,
-    )
+
+    def open_at(side: tuple[int, int] | int | None) -> CheckpointDetector:
+        return open_detector(checkpoint, threads=threads, input_size=side, score_threshold=LOWEST_SCORE)
+
+    detector = open_at(input_size)
+    sides = smaller_sides(detector) if pyramid and WEAPON in detector.labels else ()
+    smaller = ScalePyramid([open_at(side) for side in sides], label=WEAPON)
+    if pyramid:
+        detector = with_people_of_all_sizes(detector, open_at, label=PERSON)
     # What a detector cannot find is never found: its classes may be others than the data set's.
     thresholds = {label: stated.score_thresholds.get(label, 1.0) for label in DATASET_LABELS}
     entries = read_yolo_boxes(data, class_count=len(DATASET_LABELS))

@@ -12,7 +12,6 @@ import math
 from typing import Final
 
 import torch
-from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
@@ -74,12 +73,15 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] to the same shape."""
-        projected = self.project(self.norm(self.mix(x)))
-        query, key, value = rearrange(
-            projected, "b (three heads c) h w -> three b heads (h w) c", three=3, heads=self.heads
+        height = x.shape[2]
+        query, key, value = (
+            torch.unflatten(part, 1, (self.heads, -1))
+            .flatten(3)
+            .transpose(2, 3)  # (B, heads, H W, C / heads)
+            for part in self.project(self.norm(self.mix(x))).chunk(3, dim=1)
         )
         seen = functional.scaled_dot_product_attention(query, key, value)
-        maps = rearrange(seen, "b heads (h w) c -> b (heads c) h w", h=x.shape[2])
+        maps = torch.unflatten(seen.transpose(2, 3).flatten(1, 2), 2, (height, -1))  # (B, C, H, W)
         return x + self.last_norm(self.gather(maps))  # type: ignore[no-any-return]
 
 

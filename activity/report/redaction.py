@@ -29,6 +29,9 @@ _DRIFT_PER_S: Final = 0.8
 _BEYOND_S: Final = 0.6
 """How long before the first and after the last frame of a track the head stays covered."""
 
+_WIDE: Final = 0.4
+"""From this width over its height on a box may be of somebody who leans, with the head at either end of its top."""
+
 _CELLS: Final = 4
 """A head is averaged to this many cells across, whatever its size."""
 
@@ -62,11 +65,11 @@ class HeadRedactor:
     def __init__(
         self, tracks: Sequence[Track], boxes: Sequence[tuple[float, npt.NDArray[np.float32]]] = ()
     ) -> None:
-        # Also at the top of the box: where one person hides another, the pose may put the face on the wrong one.
+        # Also along the top of the box: where one person hides another, the pose may put the face on the wrong one.
         self._heads = [
-            _Heads(track.times_s, head_circles(keypoints, track.boxes), _heights(track.boxes))
+            _Heads(track.times_s, circles, _heights(track.boxes))
             for track in tracks
-            for keypoints in (track.keypoints, np.zeros_like(track.keypoints))
+            for circles in (head_circles(track.keypoints, track.boxes), *_along_the_top(track.boxes))
         ]
         self._box_times = np.array([time_s for time_s, _ in boxes])
         self._boxes = [found for _, found in boxes]
@@ -120,6 +123,19 @@ def head_circles(keypoints: npt.NDArray[np.float32], boxes: npt.NDArray[np.float
     circles[count > 0] = by_face[count > 0]
     circles[:, 2] *= _DILATION
     return circles
+
+
+def _along_the_top(boxes: npt.NDArray[np.float32]) -> tuple[Float, Float, Float]:
+    """Circles as of `head_circles` in the middle and, where boxes [N, 4] are wide, at both ends of their tops."""
+    middle = head_circles(np.zeros((len(boxes), 17, 3), np.float32), boxes)
+    widths = boxes[:, 2].astype(np.float64) - boxes[:, 0]
+    aside = np.where(
+        widths >= _WIDE * _heights(boxes), np.maximum(widths / 2 - middle[:, 2] / _DILATION, 0), 0
+    )
+    left, right = middle.copy(), middle.copy()
+    left[:, 0] -= aside
+    right[:, 0] += aside
+    return left, middle, right
 
 
 def _heights(boxes: npt.NDArray[np.float32]) -> Float:

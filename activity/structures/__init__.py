@@ -3,6 +3,7 @@
 from activity.structures.activities import ActivityScore, AttentionMap
 from activity.structures.alerts import Agency, Evidence, SceneAlert, Severity
 from activity.structures.detections import Detections
+from activity.structures.explained import explained_by_others
 from activity.structures.fire import BurningObject, FireFinding
 from activity.structures.geometry import box_area, box_iou, boxes_around_keypoints, oks
 from activity.structures.hands import Hands
@@ -55,5 +56,6 @@ __all__ = [
     "box_area",
     "box_iou",
     "boxes_around_keypoints",
+    "explained_by_others",
     "oks",
 ]

@@ -19,12 +19,9 @@ from activity.tracking.similarity import (
     are_alone,
     assign,
     box_containment,
-    explained_by_others,
     person_similarity,
 )
 
-_MIXTURE: Final = 0.5
-"""A pose whose joints are to this share those of better poses is a copy, or a mixture of two people in one box."""
 _DUPLICATE: Final = 0.7
 _INSIDE: Final = 0.8
 """A pose whose box lies this far inside another's, or holds it, starts nobody: it may be both in one box."""
@@ -35,9 +32,7 @@ _SAME_BOX_IOU: Final = 0.5  # from here on boxes may be assigned whatever the po
 class PoseTracker:
     """Gives people ids that stay the same from frame to frame, online, in one pass.
 
-    A pose made of the joints of better ones, a copy or a mixture of two people in one box, is nobody; see
-    `explained_by_others`. The other poses are assigned to the people followed so far in three steps, each an optimal
-    assignment:
+    Poses are assigned to the people followed so far in three steps, each an optimal assignment:
 
     1. poses of at least `high_score` to everyone, by box overlap and pose similarity together;
     2. weaker poses, at least `low_score`, to those left: a person half hidden scores low but is still
@@ -177,9 +172,11 @@ class PoseTracker:
     ) -> dict[int, FollowedPerson]:
         """Who each pose is: index of the pose to the person, known or new."""
         owners: dict[int, FollowedPerson] = {}
-        scores = np.where(explained_by_others(poses) < _MIXTURE, poses.scores, -1)
-        strong = [int(i) for i in np.flatnonzero(scores >= self._high_score)]
-        weak = [int(i) for i in np.flatnonzero((scores < self._high_score) & (scores >= self._low_score))]
+        strong = [int(i) for i in np.flatnonzero(poses.scores >= self._high_score)]
+        weak = [
+            int(i)
+            for i in np.flatnonzero((poses.scores < self._high_score) & (poses.scores >= self._low_score))
+        ]
         self._match(poses, dress, strong, owners, least=self._least_similarity)
         self._match(poses, dress, weak, owners, least=self._weak_similarity)
         self._match_by_distance(poses, dress, strong, owners)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from activity.structures import COCO_SIGMAS, Poses, box_area, box_iou
+from activity.structures import COCO_SIGMAS, box_area, box_iou
 
 _FULL_TRUST: Final = 4.0
 """Summed confidence of common joints from which on the pose has its whole say: eight joints at 0.5."""
@@ -72,38 +72,6 @@ def person_similarity(
     weight = pose_weight * np.minimum(1, trust / _FULL_TRUST)
     blended: npt.NDArray[np.float64] = (1 - weight) * overlap + weight * likeness
     return blended
-
-
-def explained_by_others(poses: Poses, *, sigma_scale: float = 1.0) -> npt.NDArray[np.float64]:
-    """How far each pose is made of the joints of better ones: near 1 for a copy, or a mixture of two people.
-
-    A box around two people who overlap gives a third pose, with the head of one and the legs of the other. Each of its
-    joints lies on the same joint of somebody who was found better.
-
-    Args:
-        poses: P people of one frame.
-        sigma_scale: Factor on the sigmas of COCO.
-
-    Returns:
-        [P] in [0, 1], the mean over a pose's joints, by their confidence, of the likeness (as in OKS) to the nearest
-        same joint of all poses of higher score; 0 where there is none.
-    """
-    points, confidence = (
-        poses.keypoints[..., :2].astype(np.float64),
-        poses.keypoints[..., 2].astype(np.float64),
-    )
-    squared = ((points[:, None] - points[None]) ** 2).sum(axis=3)  # (P, P, 17)
-    variances = (2 * COCO_SIGMAS * sigma_scale) ** 2
-    areas = np.minimum(box_area(poses.boxes)[:, None], box_area(poses.boxes)[None, :])
-    likeness = np.exp(-squared / (2 * variances * (areas[..., None] + np.spacing(1))))
-    better = poses.scores[None, :] > poses.scores[:, None]
-    likeness = likeness * better[..., None] * (confidence > 0)[None]
-    nearest = likeness.max(axis=1, initial=0)
-    total = confidence.sum(axis=1)
-    share: npt.NDArray[np.float64] = np.divide(
-        (nearest * confidence).sum(axis=1), total, out=np.zeros(len(poses)), where=total > 0
-    )
-    return share
 
 
 def box_containment(

@@ -11,7 +11,7 @@ import pytest
 
 from activity.config import embedded_checkpoint
 from activity.detection import open_detector
-from activity.detection.pyramid import ScalePyramid, smaller_sides
+from activity.detection.pyramid import ScalePyramid, SmallObjects, smaller_sides, with_people_of_all_sizes
 from activity.errors import ConfigurationError
 from activity.structures import Detections
 
@@ -100,3 +100,51 @@ def test_a_file_of_one_input_size_has_no_smaller_ones() -> None:
             return 416, 416
 
     assert smaller_sides(Fixed(objects())) == []
+
+
+@dataclass
+class FreeSized(Says):
+    """One that scales a frame of 16:9 to `long_side` pixels."""
+
+    long_side: int = 640
+    sha256: str = "0" * 64
+    input_is_fixed: bool = False
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        return 9 * self.long_side // 16, self.long_side
+
+
+def test_only_what_is_small_in_the_networks_input_passes() -> None:
+    # The input is ten times the frame: 16 rows are 160 pixels.
+    found = objects(("person", 0.9, (0, 0, 9, 17)), ("person", 0.8, (0, 0, 9, 15)))
+    small = SmallObjects(FreeSized(found), tallest_px=160)
+    assert small.detect(FRAME).scores.tolist() == pytest.approx([0.8])
+    assert small.labels == ("person", "weapon")
+    assert small.score_thresholds == {"person": 0.3, "weapon": 0.3}
+
+
+def test_people_of_other_sizes_are_added_and_weapons_are_not() -> None:
+    answers = {
+        416: objects(("person", 0.7, (0, 0, 30, 36)), ("weapon", 0.9, (5, 5, 9, 9))),
+        960: objects(("person", 0.6, (50, 0, 60, 10)), ("person", 0.9, (30, 0, 45, 30))),
+    }
+    first = FreeSized(objects(("weapon", 0.4, (20, 5, 24, 9)), ("person", 0.8, (46, 20, 50, 30))))
+    detector = with_people_of_all_sizes(
+        first, lambda side: FreeSized(answers[side], long_side=side), label="person"
+    )
+    found = detector.detect(FRAME)
+    # At 960 the input is 15 times the frame: 30 rows are 450 px, a part of somebody large; 10 are 150.
+    assert found.of("person").scores.tolist() == pytest.approx([0.8, 0.7, 0.6])
+    assert found.of("weapon").scores.tolist() == pytest.approx([0.4])
+    assert (detector.labels, detector.sha256, detector.input_is_fixed) == (first.labels, first.sha256, False)
+    assert detector.score_thresholds == first.score_thresholds
+    assert detector.input_size(360, 640) == (360, 640)
+
+
+def test_a_detector_without_people_or_of_one_size_stays_as_it_is() -> None:
+    def never(side: int) -> FreeSized:
+        raise AssertionError(side)
+
+    free, fixed = FreeSized(objects()), FreeSized(objects(), input_is_fixed=True)
+    assert with_people_of_all_sizes(free, never, label="cat") is free
+    assert with_people_of_all_sizes(fixed, never, label="person") is fixed

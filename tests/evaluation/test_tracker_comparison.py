@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,13 @@ from activity.evaluation.tracker_comparison import (
     Walk,
     compare_on_video,
     compare_on_walks,
+    follow_with_each,
     pose_finder,
     render_walks,
 )
 from activity.evaluation.tracking import TrueBoxes
-from activity.structures import Poses
+from activity.structures import Poses, Track, box_iou
+from activity.video import VideoReader
 
 DEMO = Path(__file__).parents[2] / "docs" / "demo"
 
@@ -87,9 +91,37 @@ def test_the_people_of_the_demo_keep_their_ids() -> None:
     figures = compare_on_video(
         DEMO / "demo.mp4", truth_of_the_first_four_seconds(), pose_finder(settings, threads=1), settings
     )
-    assert figures["pose"]["id_switches"] == 0
+    # While two people have one box, it may be nearer to the one whose id it does not carry: there and back.
+    assert figures["pose"]["id_switches"] <= 2
     assert figures["pose"]["tracks"] <= 6
     assert figures["pose"]["idf1"] > 0.85
+
+
+def test_the_people_of_the_demo_have_the_same_ids_after_they_crossed() -> None:
+    settings, truth = Settings(threads=1), truth_of_the_first_four_seconds()
+    with VideoReader(DEMO / "demo.mp4") as reader:
+        pictures = [(frame.index, frame.time_s, frame.image) for frame in islice(reader, 60)]
+        rate_hz = reader.info.frame_rate_hz
+    tracks = follow_with_each(pictures, pose_finder(settings, threads=1), settings, frame_rate_hz=rate_hz)[
+        "pose"
+    ]
+    before, after = (ids_seen(tracks, truth, range(*part)) for part in ((0, 15), (50, 60)))
+    met = before.keys() & after.keys()
+    assert len(met) >= 4
+    assert {number: before[number] for number in met} == {number: after[number] for number in met}
+
+
+def ids_seen(tracks: Sequence[Track], truth: Mapping[int, TrueBoxes], frames: range) -> dict[int, int]:
+    """The track that lies over each true person in most of some frames."""
+    votes: dict[int, Counter[int]] = {}
+    for track in tracks:
+        for frame, box in zip(track.frame_indices.tolist(), track.boxes, strict=True):
+            if frame in frames:
+                overlap = box_iou(truth[frame].boxes, box[None])[:, 0]
+                best = int(overlap.argmax())
+                if overlap[best] >= 0.5:
+                    votes.setdefault(int(truth[frame].ids[best]), Counter())[track.track_id] += 1
+    return {number: counted.most_common(1)[0][0] for number, counted in votes.items()}
 
 
 @pytest.mark.slow

@@ -124,12 +124,25 @@ def test_nobody_makes_no_poses(network: Path) -> None:
 
 
 def test_a_crowd_is_seen_in_several_calls(network: Path) -> None:
-    boxes = [(20.0 + i, 14.0, 44.0 + i, 46.0) for i in range(37)]
+    one = picture_with_spot(32, 30)
+    boxes = [(20.0 + i * one.shape[1], 14.0, 44.0 + i * one.shape[1], 46.0) for i in range(37)]
     estimator = TopDownEstimator(network)
-    image = picture_with_spot(45, 30)
+    image = np.ascontiguousarray(np.tile(one, (1, 37, 1)))
     together = estimator.estimate(image, people(*boxes))
     alone = [estimator.estimate(image, people(box)).keypoints[0] for box in boxes]
     np.testing.assert_allclose(together.keypoints, alone, atol=1e-4)
+
+
+def test_of_two_boxes_around_one_person_only_the_surer_one_keeps_its_score(network: Path) -> None:
+    image = picture_with_spot(32, 30)
+    boxes = np.array([(20, 14, 44, 46), (21, 14, 45, 46)], np.float32)
+    alone = TopDownEstimator(network).estimate(image, Detections(boxes[1:], np.array([0.9]), ("person",)))
+    both = TopDownEstimator(network).estimate(
+        image, Detections(boxes, np.array([0.4, 0.9], np.float32), ("person",) * 2)
+    )
+    assert both.scores[1] == alone.scores[0]
+    assert both.scores[0] < 0.1 * alone.scores[0]
+    np.testing.assert_array_equal(both.boxes, boxes)
 
 
 def test_a_box_partly_outside_the_frame_finds_what_is_inside(network: Path) -> None:

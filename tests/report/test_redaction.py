@@ -43,7 +43,7 @@ def test_a_missed_frame_is_covered_on_the_line_and_by_a_larger_circle() -> None:
     assert missed[2] == pytest.approx(seen[2] + 0.8 * 0.5 * 200)
 
 
-@pytest.mark.parametrize(("time_s", "covered"), [(-0.5, 2), (-0.7, 0), (1.5, 2), (1.7, 0)])
+@pytest.mark.parametrize(("time_s", "covered"), [(-0.5, 4), (-0.7, 0), (1.5, 4), (1.7, 0)])
 def test_the_head_stays_covered_a_while_before_and_after_the_track(time_s: float, covered: int) -> None:
     assert len(HeadRedactor([person([0.0, 1.0])]).circles_at(time_s)) == covered
 
@@ -53,9 +53,18 @@ def test_a_face_that_the_pose_puts_on_somebody_else_is_covered_at_the_top_of_its
     keypoints = track.keypoints.copy()
     keypoints[0, 0] = (300, 70, 0.9)
     moved = Track(1, track.frame_indices, track.times_s, keypoints, track.boxes, track.scores)
-    by_face, by_box = HeadRedactor([moved]).circles_at(0.0)
+    by_face, *by_box = HeadRedactor([moved]).circles_at(0.0)
     assert by_face[:2] == pytest.approx([300, 70])
-    assert by_box == pytest.approx([100, 40 + 0.09 * 200, 1.35 * 1.3 * 0.09 * 200])
+    for circle in by_box:
+        assert circle == pytest.approx([100, 40 + 0.09 * 200, 1.35 * 1.3 * 0.09 * 200])
+
+
+def test_a_wide_box_is_covered_at_both_ends_of_its_top_for_somebody_may_lean() -> None:
+    track = person([0.0])
+    boxes = np.array([[50, 40, 150, 240]], np.float32)  # 100 of 200 px, over 0.4; a head's radius is 1.3 * 18
+    leaning = Track(1, track.frame_indices, track.times_s, track.keypoints, boxes, track.scores)
+    _, *by_box = HeadRedactor([leaning]).circles_at(0.0)
+    assert [circle[0] for circle in by_box] == pytest.approx([50 + 23.4, 100, 150 - 23.4])
 
 
 def test_people_who_were_detected_but_never_followed_are_covered_too() -> None:

@@ -41,6 +41,7 @@ def test_the_public_names_are_these() -> None:
         "box_area",
         "box_iou",
         "boxes_around_keypoints",
+        "explained_by_others",
         "oks",
     ]
     assert all(hasattr(structures, name) for name in structures.__all__)

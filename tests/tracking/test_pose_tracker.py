@@ -61,20 +61,6 @@ def test_people_who_cross_with_one_hidden_behind_the_other_keep_their_ids(
     assert ids[1] != ids[2]
 
 
-def test_a_mixture_of_two_people_is_nobody_and_takes_nobodys_id() -> None:
-    both = standing(2)  # at 20 and 220
-    mixed = both.keypoints[:1].copy()
-    mixed[0, 9:] = both.keypoints[1, 9:]
-    tracker = PoseTracker(frame_rate_hz=10)
-    for index in range(6):
-        poses = Poses.from_keypoints(
-            np.concatenate([both.keypoints, mixed]), np.array([0.9, 0.8, 0.5], np.float32)
-        )
-        ids = tracker.update(frame_index=index, time_s=index / 10, poses=poses)
-    assert ids.tolist() == [1, 2, 0]
-    assert len(tracker.finish()) == 2
-
-
 def test_fifteen_frames_out_of_sight_keep_the_id(make_scene: MakeScene, make_walker: Any) -> None:
     walker = make_walker(1, lambda t: (100 + 50 * t, 300))
     scene = make_scene([walker], seconds=6, rate_hz=15, hidden=[(1, 2.0, 3.0)])  # 15 frames
