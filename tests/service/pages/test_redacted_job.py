@@ -195,12 +195,13 @@ def test_a_service_that_covers_heads_shows_none_to_those_who_may_not_see_the_ori
         pages.append(list(pictures_in(page.decode())))
     hidden, shown = covered_heads_and_no_more(films[0], films[1], list(range(FRAMES)), truth)
     assert len(hidden) > 300
-    assert np.percentile(hidden, 95) < 0.3 < np.median(shown)
+    # The skeletons' own heads are drawn over the faces of both, so even the plain ones are less like the clip's.
+    assert np.percentile(hidden, 95) < 0.24 < np.median(shown)
     assert len(pages[0]) == len(pages[1]) >= 2, "of the pistol and of the fire"
     numbers = [nearest(picture, films[1]) for picture in pages[1]]
     hidden, shown = covered_heads_and_no_more(pages[0], pages[1], numbers, truth)
     assert len(hidden) >= 8
-    assert np.percentile(hidden, 95) < 0.3 < np.median(shown)
+    assert np.percentile(hidden, 95) < 0.24 < np.median(shown)
     originals_are_for_analysts(covered, clip)
     assert plain.api.viewer.get(f"/v1/clips/{plain.clip}/content").content == clip.read_bytes()
 
