@@ -22,7 +22,7 @@ def explained_by_others(poses: Poses, *, sigma_scale: float = 1.0) -> npt.NDArra
 
     Returns:
         [P] in [0, 1], the mean over a pose's joints, by their confidence, of the likeness (as in OKS) to the nearest
-        same joint of all poses of higher score; 0 where there is none.
+        same joint of all better poses, by score and then by order; 0 where there is none.
     """
     points, confidence = (
         poses.keypoints[..., :2].astype(np.float64),
@@ -32,7 +32,10 @@ def explained_by_others(poses: Poses, *, sigma_scale: float = 1.0) -> npt.NDArra
     variances = (2 * COCO_SIGMAS * sigma_scale) ** 2
     areas = np.minimum(box_area(poses.boxes)[:, None], box_area(poses.boxes)[None, :])
     likeness = np.exp(-squared / (2 * variances * (areas[..., None] + np.spacing(1))))
-    better = poses.scores[None, :] > poses.scores[:, None]
+    ranks = np.argsort(np.argsort(-poses.scores, kind="stable"), kind="stable")
+    better = (
+        ranks[None, :] < ranks[:, None]
+    )  # of equal scores the first is better, so that of two copies one stays
     likeness = likeness * better[..., None] * (confidence > 0)[None]
     nearest = likeness.max(axis=1, initial=0)
     total = confidence.sum(axis=1)

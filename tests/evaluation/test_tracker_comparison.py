@@ -86,13 +86,17 @@ def truth_of_the_first_four_seconds() -> Mapping[int, TrueBoxes]:
     }
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="2 switches with people at three sizes: while two people have one box, it lies nearer to the one whose id it "
+    "does not carry, there and back",
+)
 def test_the_people_of_the_demo_keep_their_ids() -> None:
     settings = Settings(threads=1)
     figures = compare_on_video(
         DEMO / "demo.mp4", truth_of_the_first_four_seconds(), pose_finder(settings, threads=1), settings
     )
-    # While two people have one box, it may be nearer to the one whose id it does not carry: there and back.
-    assert figures["pose"]["id_switches"] <= 2
+    assert figures["pose"]["id_switches"] == 0
     assert figures["pose"]["tracks"] <= 6
     assert figures["pose"]["idf1"] > 0.85
 

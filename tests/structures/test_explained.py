@@ -41,6 +41,10 @@ def test_of_two_equal_poses_the_better_one_is_not_explained() -> None:
     assert explained_by_others(people(standing(0), standing(0), scores=[0.3, 0.9])) == pytest.approx([1, 0])
 
 
+def test_of_two_copies_of_one_score_the_first_stays() -> None:
+    assert explained_by_others(people(standing(0), standing(0), scores=[0.5, 0.5])) == pytest.approx([0, 1])
+
+
 def test_nobody_and_a_single_person_are_not_explained() -> None:
     assert explained_by_others(Poses.empty()).shape == (0,)
     assert explained_by_others(people(standing(0), scores=[0.9])).tolist() == [0]

@@ -107,7 +107,7 @@ class HeatmapTraining:
             load_exported(network, config.initial, crops=torch.from_numpy(crops_seen))
         elif config.backbone is not None:
             load_onnx_weights(network.backbone, config.backbone)
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # depthwise: a sixth faster
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster for depthwise convolutions
         self.averaged = copy.deepcopy(network)
         self.final_size = (config.stages[-1].height, config.stages[-1].width)
         self._total_steps = sum(stage.steps for stage in config.stages)
