@@ -29,7 +29,9 @@ def load_estimator(settings: Settings, *, threads: int) -> tuple[PoseEstimator, 
     match pose.estimator:
         case "topdown":
             path = Path(pose.checkpoint) if pose.checkpoint else embedded_checkpoint(TOPDOWN_CHECKPOINT)
-            topdown = load_topdown(path, keypoint_threshold=pose.keypoint_score, threads=threads)
+            topdown = load_topdown(
+                path, keypoint_threshold=pose.keypoint_score, threads=threads, flip_test=pose.flip_test
+            )
             note = "Chosen by the user." if pose.checkpoint else _WHY_TOPDOWN
             return topdown, ModelInfo(path.stem, "pose", path.name, topdown.sha256, note)
         case "yolo_pose":

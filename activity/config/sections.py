@@ -123,6 +123,10 @@ class PoseSettings(Section):
         description="Poses of at least this score start a person; half of it is enough to go on with one.",
     )
     keypoint_score: Share = Field(0.1, description="Keypoints under this confidence count as not found.")
+    flip_test: bool = Field(
+        True,
+        description="topdown: looks at each person's mirror image too and averages, at twice the pose network's cost.",
+    )
 
     @classmethod
     def parse(cls, text: str) -> Self:

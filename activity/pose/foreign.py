@@ -17,7 +17,7 @@ from activity.errors import CheckpointError, ConfigurationError, StructureError
 from activity.networks.onnx import OnnxModel
 from activity.pose.heatmaps import crop_matrix, cut_crop, decode_heatmaps, to_frame
 from activity.pose.topdown import TopDownEstimator
-from activity.structures import KEYPOINT_COUNT, Detections, Poses, box_iou
+from activity.structures import COCO_FLIP, KEYPOINT_COUNT, Detections, Poses, box_iou
 
 IMAGENET_MEAN: Final = np.array([123.675, 116.28, 103.53], np.float32)
 IMAGENET_STD: Final = np.array([58.395, 57.12, 57.375], np.float32)
@@ -40,6 +40,7 @@ class ForeignTopDownEstimator:
     Args:
         model: The network.
         keypoint_threshold: Least confidence of a joint, in [0, 1).
+        flip_test: Also look at the mirror image of each person and average both: more exact at twice the cost.
 
     Attributes:
         sha256: Digest of the file.
@@ -49,9 +50,11 @@ class ForeignTopDownEstimator:
         ConfigurationError: If the threshold is out of bounds.
     """
 
-    def __init__(self, model: OnnxModel, *, keypoint_threshold: float = 0.1) -> None:
+    def __init__(
+        self, model: OnnxModel, *, keypoint_threshold: float = 0.1, flip_test: bool = False
+    ) -> None:
         _check_threshold(keypoint_threshold)
-        self._model, self._threshold = model, keypoint_threshold
+        self._model, self._threshold, self._flip_test = model, keypoint_threshold, flip_test
         self._input, shape = _image_input(model)
         if shape[2] is None or shape[3] is None:
             raise CheckpointError(
@@ -104,6 +107,22 @@ class ForeignTopDownEstimator:
     ) -> npt.NDArray[np.float32]:
         matrices = np.stack([crop_matrix(box, size=self._size, padding=CROP_PADDING) for box in boxes])
         crops = np.stack([cut_crop(image, matrix, size=self._size) for matrix in matrices])
+        maps = self._answers(crops)
+        if self._flip_test:
+            mirrored = self._answers(crops[:, :, ::-1])
+            # Down a crop nothing is mirrored: SimCC's second histogram only swaps left and right joints.
+            swapped = [
+                array[:, COCO_FLIP] if axis else array[:, COCO_FLIP, ..., ::-1]
+                for axis, array in enumerate(mirrored)
+            ]
+            maps = [(array + other) / 2 for array, other in zip(maps, swapped, strict=True)]
+        if len(maps) == 2:
+            return to_frame(self._decode_simcc(*maps), matrices, stride=1)
+        stride = self._size[0] // maps[0].shape[2]
+        return to_frame(decode_heatmaps(np.clip(maps[0], 0, 1)), matrices, stride=stride)
+
+    def _answers(self, crops: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
+        """The network's heat maps, or SimCC's two histograms, of crops [B, h, w, 3]; of a known layout."""
         batch = np.ascontiguousarray(
             ((crops - IMAGENET_MEAN) / IMAGENET_STD).transpose(0, 3, 1, 2), np.float32
         )
@@ -116,26 +135,27 @@ class ForeignTopDownEstimator:
         maps = [np.asarray(outputs[name], np.float32)[: len(batch)] for name in self._model.output_names]
         if not all(np.isfinite(array).all() for array in maps):
             raise CheckpointError(f"{self._model.path}: the network's answer holds NaN or infinity")
-        if len(maps) == 2:
-            return to_frame(self._decode_simcc(*maps), matrices, stride=1)
-        (heatmaps,) = maps
+        if not (self._is_simcc(*maps) if len(maps) == 2 else self._is_heatmaps(*maps)):
+            raise self._unexpected(maps)
+        return maps
+
+    def _is_heatmaps(self, maps: npt.NDArray[np.float32]) -> bool:
         height, width = self._size
-        if heatmaps.ndim != 4 or heatmaps.shape[1] != KEYPOINT_COUNT or height % heatmaps.shape[2]:
-            raise self._unexpected(maps)
-        stride = height // heatmaps.shape[2]
-        if heatmaps.shape[3] * stride != width:
-            raise self._unexpected(maps)
-        return to_frame(decode_heatmaps(np.clip(heatmaps, 0, 1)), matrices, stride=stride)
+        if maps.ndim != 4 or maps.shape[1] != KEYPOINT_COUNT or 0 in maps.shape or height % maps.shape[2]:
+            return False
+        return maps.shape[3] * (height // maps.shape[2]) == width
+
+    def _is_simcc(self, across: npt.NDArray[np.float32], down: npt.NDArray[np.float32]) -> bool:
+        height, width = self._size
+        if not (across.ndim == down.ndim == 3 and across.shape[1] == down.shape[1] == KEYPOINT_COUNT):
+            return False
+        return across.shape[2] % width == 0 and across.shape[2] * height == down.shape[2] * width
 
     def _decode_simcc(
         self, across: npt.NDArray[np.float32], down: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
         """[B, 17, 3] x and y in crop pixels and confidence, from one histogram for each axis."""
-        height, width = self._size
-        fits = across.ndim == down.ndim == 3 and across.shape[1] == down.shape[1] == KEYPOINT_COUNT
-        if not fits or across.shape[2] % width or across.shape[2] * height != down.shape[2] * width:
-            raise self._unexpected([across, down])
-        bins = across.shape[2] // width
+        bins = across.shape[2] // self._size[1]
         x, y = across.argmax(axis=2) / bins, down.argmax(axis=2) / bins
         confidence = np.clip(np.minimum(across.max(axis=2), down.max(axis=2)), 0, 1)
         return np.stack([x, y, confidence], axis=2).astype(np.float32)
@@ -245,7 +265,7 @@ class YoloPoseEstimator:
 
 
 def load_topdown(
-    checkpoint: Path, *, keypoint_threshold: float, threads: int
+    checkpoint: Path, *, keypoint_threshold: float, threads: int, flip_test: bool = False
 ) -> TopDownEstimator | ForeignTopDownEstimator:
     """Load a top-down network: ours, which says so in its file, or one of another project.
 
@@ -254,8 +274,10 @@ def load_topdown(
     """
     model = OnnxModel(checkpoint, threads=threads)
     if "kind" in model.metadata:
-        return TopDownEstimator(checkpoint, keypoint_threshold=keypoint_threshold, threads=threads)
-    return ForeignTopDownEstimator(model, keypoint_threshold=keypoint_threshold)
+        return TopDownEstimator(
+            checkpoint, keypoint_threshold=keypoint_threshold, threads=threads, flip_test=flip_test
+        )
+    return ForeignTopDownEstimator(model, keypoint_threshold=keypoint_threshold, flip_test=flip_test)
 
 
 def _image_input(model: OnnxModel) -> tuple[str, tuple[Any, ...]]:

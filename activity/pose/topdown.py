@@ -39,8 +39,7 @@ class TopDownEstimator:
         checkpoint: The ONNX file that `activity train pose` wrote.
         keypoint_threshold: Least confidence of a joint, in [0, 1).
         threads: Threads that one picture may use.
-        mirrored_too: Also look at the mirror image of each person and average both: a little more exact
-            at twice the cost.
+        flip_test: Also look at the mirror image of each person and average both maps: more exact at twice the cost.
 
     Attributes:
         sha256: Digest of the checkpoint, for reports.
@@ -56,12 +55,12 @@ class TopDownEstimator:
         *,
         keypoint_threshold: float = 0.1,
         threads: int = 1,
-        mirrored_too: bool = False,
+        flip_test: bool = False,
     ) -> None:
         if not 0 <= keypoint_threshold < 1:
             raise ConfigurationError(f"keypoint_threshold: expected 0 <= value < 1, got {keypoint_threshold}")
         self._threshold = keypoint_threshold
-        self._mirrored_too = mirrored_too
+        self._flip_test = flip_test
         self._model = OnnxModel(checkpoint, threads=threads)
         self._input, self._size, self._stride, self._padding = _read_layout(self._model)
         self.sha256 = self._model.sha256
@@ -112,7 +111,7 @@ class TopDownEstimator:
         matrices = np.stack([crop_matrix(box, size=self._size, padding=self._padding) for box in boxes])
         crops = np.stack([cut_crop(image, matrix, size=self._size) for matrix in matrices])
         heatmaps = self._heatmaps(crops)
-        if self._mirrored_too:
+        if self._flip_test:
             mirrored = self._heatmaps(np.ascontiguousarray(crops[:, :, ::-1]))
             heatmaps = np.asarray((heatmaps + mirrored[:, COCO_FLIP, :, ::-1]) / 2, np.float32)
         return to_frame(decode_heatmaps(heatmaps), matrices, stride=self._stride)

@@ -49,6 +49,25 @@ class SimCC(Bright):
         return across, bright.amax(3).repeat_interleave(2, dim=2).repeat(1, 17, 1)
 
 
+class OneSided(nn.Module):
+    """Sees the spot as a left joint more than as a right one, whichever way the person looks."""
+
+    def __init__(self, *, simcc: bool) -> None:
+        super().__init__()
+        self.inner = SimCC() if simcc else Heatmaps()
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        maps = self.inner(crops)
+        share = torch.full((17, 1), 0.6)
+        share[list(LEFT)] = 1.0
+        if isinstance(maps, tuple):
+            return maps[0] * share, maps[1] * share
+        return maps * share[..., None]
+
+
+LEFT = (1, 3, 5, 7, 9, 11, 13, 15)
+
+
 class YoloPose(nn.Module):
     """Three people: one, the same a little off, and another whose joints are unsure."""
 
@@ -65,7 +84,8 @@ class YoloPose(nn.Module):
 
 
 def export(network: nn.Module, path: Path, size: tuple[int, int], *, any_number: bool) -> Path:
-    names = ["x", "y"] if isinstance(network, SimCC) else ["out"]
+    simcc = isinstance(getattr(network, "inner", network), SimCC)
+    names = ["x", "y"] if simcc else ["out"]
     axes = {name: {0: "n"} for name in ["image", *names]} if any_number else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's age and of constants, neither ours to mend
@@ -106,6 +126,22 @@ def test_a_top_down_network_finds_the_spot_in_every_box(
     np.testing.assert_allclose(poses.keypoints[..., 1], 50, atol=2.0)
     assert (poses.keypoints[..., 2] > 0.3).all()
     assert (poses.scores <= 0.8).all()
+
+
+@pytest.mark.parametrize("simcc", [False, True])
+def test_the_mirror_image_evens_out_what_a_network_sees_on_one_side(simcc: bool, tmp_path: Path) -> None:
+    path = export(OneSided(simcc=simcc), tmp_path / "net.onnx", CROP, any_number=True)
+    image, box = spotted(70, 50), people((50, 20, 90, 80))
+    once, twice = (
+        load_topdown(path, keypoint_threshold=0.1, threads=1, flip_test=flip).estimate(image, box).keypoints[0]
+        for flip in (False, True)
+    )
+    np.testing.assert_allclose(twice[:, :2], [[70, 50]] * 17, atol=2.0)
+    right = [joint + 1 for joint in LEFT]
+    np.testing.assert_allclose(once[right, 2], 0.6 * once[list(LEFT), 2], rtol=0.01)
+    # The two maps lie on each other: their mean is as high as the mean of their peaks.
+    np.testing.assert_allclose(twice[right, 2], 0.8 * once[list(LEFT), 2], rtol=0.03)
+    np.testing.assert_allclose(twice[list(LEFT), 2], twice[right, 2], rtol=0.01)
 
 
 def test_nobody_detected_is_nobody_posed(tmp_path: Path) -> None:

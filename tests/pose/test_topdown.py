@@ -193,7 +193,7 @@ def test_frames_of_any_size_are_taken(
 def test_looking_at_the_mirror_image_too_changes_nothing_for_a_symmetric_network(network: Path) -> None:
     image, box = picture_with_spot(47.3, 36.8, sigma=12), people((20, 10, 68, 74))
     once = TopDownEstimator(network).estimate(image, box)
-    twice = TopDownEstimator(network, mirrored_too=True).estimate(image, box)
+    twice = TopDownEstimator(network, flip_test=True).estimate(image, box)
     np.testing.assert_allclose(once.keypoints, twice.keypoints[:, COCO_FLIP], atol=1e-3)
 
 
