@@ -133,7 +133,9 @@ def test_the_mirror_image_evens_out_what_a_network_sees_on_one_side(simcc: bool,
     path = export(OneSided(simcc=simcc), tmp_path / "net.onnx", CROP, any_number=True)
     image, box = spotted(70, 50), people((50, 20, 90, 80))
     once, twice = (
-        load_topdown(path, keypoint_threshold=0.1, threads=1, flip_test=flip).estimate(image, box).keypoints[0]
+        load_topdown(path, keypoint_threshold=0.1, threads=1, flip_test=flip)
+        .estimate(image, box)
+        .keypoints[0]
         for flip in (False, True)
     )
     np.testing.assert_allclose(twice[:, :2], [[70, 50]] * 17, atol=2.0)
