@@ -50,9 +50,7 @@ class ForeignTopDownEstimator:
         ConfigurationError: If the threshold is out of bounds.
     """
 
-    def __init__(
-        self, model: OnnxModel, *, keypoint_threshold: float = 0.1, flip_test: bool = False
-    ) -> None:
+    def __init__(self, model: OnnxModel, *, keypoint_threshold: float = 0.1, flip_test: bool = False) -> None:
         _check_threshold(keypoint_threshold)
         self._model, self._threshold, self._flip_test = model, keypoint_threshold, flip_test
         self._input, shape = _image_input(model)

@@ -349,3 +349,26 @@ def test_a_wrong_configuration_is_refused_with_its_field(
 ) -> None:
     with pytest.raises(ValidationError, match=message):
         config_for(tmp_path, **changes)
+
+
+@pytest.mark.parametrize("clip_loss", [0.0, 0.7])
+def test_a_batch_in_parts_teaches_what_it_teaches_at_once(
+    clip_loss: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_people(tmp_path / "data", per_class=4)
+    optimization = {"epochs": 1, "clips_per_batch": 8, "segments_per_clip": 2, "clip_loss": clip_loss}
+    config = config_for(tmp_path, optimization=optimization)
+    config = config_for(
+        tmp_path, optimization=optimization, network={**config.model_dump()["network"], "dropout": 0.0}
+    )
+    data = load_training_data(config)
+    videos = [data.dense[video.video] for video in data.videos]
+    learned, losses = [], []
+    for at_once in (256, 6, 1):  # one part, parts of 3, 3 and 2 clips, and each clip alone
+        monkeypatch.setattr("activity.training.recognizer.fit.SEGMENTS_AT_ONCE", at_once)
+        network, _ = fit(config, videos, data.classes, seed=0, on_epoch=lambda *done: losses.append(done[3]))
+        learned.append(network.state_dict())
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+    for parts in learned[1:]:
+        for name, weights in learned[0].items():
+            torch.testing.assert_close(parts[name], weights, rtol=0, atol=2e-4)  # a step is 5e-3 long
