@@ -30,6 +30,12 @@ class PoseDataConfig(BaseModel):
     weapons: Annotated[Path | None, Field(description="Folder of the still images of `people`.")] = None
     single17: Annotated[Path | None, Field(description="Folder with annotations.json and images/.")] = None
     lspet: Annotated[Path | None, Field(description="Folder with joints.npz and images/.")] = None
+    tracks: Annotated[
+        Path | None,
+        Field(
+            description="Reports of `activity analyze` of `clips`: poses that the frames beside confirm are labels too."
+        ),
+    ] = None
     rendered_frames: Annotated[int, Field(ge=0, description="Frames of rendered people to add.")] = 0
     least_agreement: Annotated[
         float, Field(ge=0, le=1, description="People on whom the two networks agree less are left out.")

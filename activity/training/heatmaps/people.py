@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from activity.datasets.coco_keypoints import LabelledPerson, read_lspet, read_single17, read_teacher_people
 from activity.datasets.person_crops import PersonCrops, cut_people, store_person_crops
 from activity.datasets.rendered_crops import render_people
+from activity.datasets.track_people import read_track_people
 from activity.errors import ConfigurationError
 from activity.training.heatmaps.config import PoseDataConfig, TopDownConfig
 
@@ -18,7 +21,19 @@ def stored_people(config: TopDownConfig) -> PersonCrops:
     if config.data.rendered_frames and not rendered.is_dir():
         store_person_crops(render_people(config.data.rendered_frames, seed=config.seed), rendered)
     parts = [labelled] if people else []
+    if config.data.tracks is not None:
+        parts.append(_stored_tracks(config.data, config.cache))
     return PersonCrops([*parts, rendered] if config.data.rendered_frames else parts)
+
+
+def _stored_tracks(data: PoseDataConfig, cache: Path) -> Path:
+    """Where the people of `data.tracks` are stored; reports of another folder get another place."""
+    if data.tracks is None or data.clips is None:
+        raise ConfigurationError("data.tracks: expected data.clips beside it")
+    directory = cache / f"tracks_{data.tracks.name}"
+    if not directory.is_dir():
+        store_person_crops(cut_people(read_track_people(data.tracks, clips=data.clips)), directory)
+    return directory
 
 
 def _read_people(data: PoseDataConfig) -> list[LabelledPerson]:

@@ -184,7 +184,7 @@ def _add_own_gradients(
     settings = recipe.optimization
     clips = max(1, SEGMENTS_AT_ONCE // grids.shape[1])
     mean = torch.zeros(())
-    for part, part_labels in zip(grids.split(clips), labels.split(clips), strict=True):
+    for part, part_labels in zip(torch.split(grids, clips), torch.split(labels, clips), strict=True):
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
             logits = network(part.flatten(0, 1))
         loss = _loss(
