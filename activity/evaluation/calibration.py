@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
 from activity.errors import StructureError
+from activity.recognition.temperature import apply_temperature
 
 BINS: Final = 10
 
@@ -69,12 +70,3 @@ def fit_temperature(probabilities: npt.NDArray[np.floating], truth: npt.NDArray[
 
     best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return float(np.exp(best.x))
-
-
-def apply_temperature(probabilities: npt.NDArray[np.floating], temperature: float) -> npt.NDArray[np.float64]:
-    """Soften (above 1) or sharpen (below 1) probabilities [N, C] as a division of their logits does."""
-    logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
-    logits -= logits.max(axis=1, keepdims=True)
-    weights = np.exp(logits)
-    tempered: npt.NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
-    return tempered

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from activity.errors import CheckpointError, StructureError
 from activity.recognition.forest import Forest
 from activity.recognition.motion_features import MOTION_FEATURES, motion_features
+from activity.recognition.temperature import apply_temperature
 from activity.structures import MOTION_MEASURES, SceneMotion, Tubelet
 
 CLIP_FEATURES: Final = 4 * MOTION_FEATURES
@@ -28,7 +29,8 @@ _LEADING: Final = 3
 CLIP_RULE: Final = (
     "the mean of two votes: a forest on how all people moved over their whole tracks (speeds, accelerations, posture), and "
     "one on how the picture moved (optical flow: how fast, how much of it, in how many directions), each averaged over the "
-    "windows of a long clip; the people named are those who stand out most to the network"
+    "windows of a long clip, calibrated on sources that were not learned from; the people named are those who stand out "
+    "most to the network"
 )
 
 Float = npt.NDArray[np.float64]
@@ -59,7 +61,7 @@ class ClipOpinion:
     """What a model says of a whole clip.
 
     Attributes:
-        probabilities: Class name to probability, the mean of the votes.
+        probabilities: Class name to probability, the mean of the votes at the model's temperature.
         votes: By `Voter`, class name to probability.
     """
 
@@ -128,9 +130,12 @@ class ClipModel:
         people: On `clip_features`; `None` lets the picture's motion decide alone.
         scene: On `scene_features`; `None` lets the people decide alone.
         training: Where the forests come from: data, folds, figures.
+        temperature: Softens (above 1) or sharpens (below 1) the mean of the votes, see `apply_temperature`. Trees that
+            were grown to tell clips apart are less sure than they are right.
 
     Raises:
-        CheckpointError: If there is no forest, one has other features or classes, or `window_s` is no length of time.
+        CheckpointError: If there is no forest, one has other features or classes, or `window_s` or `temperature` is not
+            above 0.
     """
 
     classes: tuple[str, ...]
@@ -139,8 +144,11 @@ class ClipModel:
     people: Forest | None
     scene: Forest | None
     training: Mapping[str, Any]
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
+        if not (np.isfinite(self.temperature) and self.temperature > 0):
+            raise CheckpointError(f"clip_model.temperature: expected more than 0, got {self.temperature}")
         if not (np.isfinite(self.window_s) and self.window_s > 0):
             raise CheckpointError(f"clip_model.window_s: expected more than 0 s, got {self.window_s}")
         if self.people is None and self.scene is None:
@@ -184,7 +192,7 @@ class ClipModel:
             votes["people"] = self.people.probabilities(np.stack(people)).mean(axis=0)
         if self.scene is not None:
             votes["scene"] = self.scene.probabilities(np.stack(scenes)).mean(axis=0)
-        mean = np.mean(list(votes.values()), axis=0)
+        mean = apply_temperature(np.mean(list(votes.values()), axis=0)[None], self.temperature)[0]
         return ClipOpinion(self._named(mean), {voter: self._named(vote) for voter, vote in votes.items()})
 
     def _named(self, values: Float) -> dict[str, float]:

@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from types import TracebackType
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import torch
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from torch import nn
 
@@ -82,6 +82,7 @@ class TrainingRun:
         self.network, self.averaged, self.optimizer, self.random = network, averaged, optimizer, random
         self.step, self.elapsed_s, self.best = 0, 0.0, -1.0
         self._directory = directory
+        self._config_kind = type(config)
         self._settings = config.model_dump(mode="json")
         self._may_change = may_change
         self._console = console or Console(stderr=True)
@@ -253,6 +254,8 @@ class TrainingRun:
     def _require_same_settings(self, earlier: Mapping[str, Any] | None) -> None:
         if earlier is None:  # of version 0.1
             return
+        with suppress(ValidationError):  # settings that came since then have their default
+            earlier = self._config_kind.model_validate(earlier).model_dump(mode="json")
         changed = [
             f"{name} was {earlier.get(name)!r}, is {self._settings.get(name)!r}"
             for name in sorted({*earlier, *self._settings} - set(self._may_change))

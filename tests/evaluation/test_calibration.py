@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from activity.errors import StructureError
-from activity.evaluation.calibration import apply_temperature, expected_calibration_error, fit_temperature
+from activity.evaluation.calibration import expected_calibration_error, fit_temperature
 from activity.evaluation.recognition import measure_answers, spread
+from activity.recognition.temperature import apply_temperature
 
 
 def test_the_error_is_the_mean_gap_between_confidence_and_accuracy() -> None:

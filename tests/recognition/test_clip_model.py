@@ -105,6 +105,20 @@ def test_the_votes_are_averaged() -> None:
     assert opinion.probabilities == pytest.approx({"Fighting": 0.8125, "Normal": 0.1875})
 
 
+def test_the_mean_of_the_votes_is_sharpened_and_the_votes_are_not() -> None:
+    opinion = model(temperature=0.5).judge([ClipWindow((person(1),), motion(3.0))])
+    assert opinion is not None
+    assert opinion.votes["people"] == pytest.approx({"Fighting": 0.75, "Normal": 0.25})
+    sure = 0.8125**2 / (0.8125**2 + 0.1875**2)
+    assert opinion.probabilities == pytest.approx({"Fighting": sure, "Normal": 1 - sure})
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_temperature_that_is_none_is_refused(temperature: float) -> None:
+    with pytest.raises(CheckpointError, match=r"clip_model\.temperature: expected more than 0"):
+        model(temperature=temperature)
+
+
 def test_a_model_judges_only_what_all_its_forests_can_go_by() -> None:
     """Trajectories alone have no picture that moves: they are left to the recogniser's own segments."""
     assert model().judge([ClipWindow((person(1),))]) is None

@@ -105,6 +105,9 @@ def test_a_model_that_anybody_could_draw_up_is_learned_and_used(folder: Path) ->
         assert figures["interval"][0] <= figures["mean"] <= figures["interval"][1]
         assert figures["confusion"] == [[5, 1], [0, 5]]
         assert figures["n"] == 11
+    calibration = training["cross_validation"]["people, people alone"]["calibration"]
+    assert after.clip_model.temperature == calibration["temperature"] < 1  # never wrong: it may be surer
+    assert calibration["log_loss"] < calibration["log_loss_of_votes"]
     assert training["held_out"]["people, people alone"]["values"] == [1]
     assert training["held_out"]["people, people alone"]["n"] == 2
     assert "v10" not in training["videos"]
@@ -128,6 +131,7 @@ def test_the_card_gets_one_chapter_and_the_hash_of_the_new_file(folder: Path) ->
     assert "0" * 64 not in card
     assert "| people, people alone | 11 | 0.917 ± 0.000 |" in card
     assert "Shaken people." in card
+    assert "sharpened with the temperature 0." in card
 
 
 def test_no_source_is_on_both_sides_of_a_fold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

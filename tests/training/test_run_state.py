@@ -122,6 +122,17 @@ def test_other_settings_are_refused_by_name(tmp_path: Path, changes: dict[str, o
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["rate"] == 0.1
 
 
+def test_a_setting_that_came_since_had_its_default(tmp_path: Path) -> None:
+    with open_run(tmp_path, rate=0.2) as run:
+        run.save()
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    del state["settings"]["data"]
+    torch.save(state, tmp_path / "state.pt")
+    open_run(tmp_path, rate=0.2)
+    with pytest.raises(ConfigurationError, match="data was 'data', is 'other'"):
+        open_run(tmp_path, rate=0.2, data="other")
+
+
 def test_parts_of_old_states_have_their_old_names(tmp_path: Path) -> None:
     run = open_run(tmp_path)
     take_steps(run, 1)

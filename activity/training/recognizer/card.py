@@ -89,8 +89,23 @@ def _clip_chapter(checkpoint: Path, config: ClipModelConfig, training: Mapping[s
         "| --- | --- | --- | --- | --- |",
         *rows,
         "",
+        *[
+            _calibration(figures["calibration"])
+            for figures in validation.values()
+            if "calibration" in figures
+        ],
+        "",
         *([config.selection_statement, ""] if config.selection_statement else []),
     ]
+
+
+def _calibration(figures: Mapping[str, float]) -> str:
+    return (
+        f"Probabilities: the mean vote is sharpened with the temperature {figures['temperature']:.2f}, fitted to the answers "
+        "of the folds that a model had not learned from. On each fold with the temperature of the others, the expected "
+        f"calibration error is {figures['ece']:.3f} (of the votes themselves {figures['ece_of_votes']:.3f}), the log loss "
+        f"{figures['log_loss']:.3f} ({figures['log_loss_of_votes']:.3f})."
+    )
 
 
 def _card(config: RecognizerConfig, training: Mapping[str, Any]) -> str:

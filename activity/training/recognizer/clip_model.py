@@ -39,6 +39,7 @@ from activity.recognition.clip_model import (
 )
 from activity.recognition.forest import LEAF, Forest
 from activity.training.recognizer.card import add_clip_model
+from activity.training.recognizer.clip_calibration import FoldVotes, calibrate
 from activity.training.recognizer.clip_model_config import ClipModelConfig, NamedData
 from activity.training.recognizer.validation import read_training_data
 
@@ -134,6 +135,7 @@ def train_clip_model(config: ClipModelConfig) -> Path:
             f"interval {figures['interval'][0]:.3f} to {figures['interval'][1]:.3f}",
             highlight=False,
         )
+    calibration = next(figures["calibration"] for figures in validation.values() if "calibration" in figures)
     model = fit_clip_model(config, own, classes)
     apart = {
         f"{name}{words}": _figures([_answers(model, sets[name].take(rows), voters)], len(classes))
@@ -157,6 +159,7 @@ def train_clip_model(config: ClipModelConfig) -> Path:
         people=model.people,
         scene=model.scene,
         training=training,
+        temperature=calibration["temperature"],
     )
     save_checkpoint(
         config.checkpoint,
@@ -183,7 +186,8 @@ def cross_validate_clips(
 
     Returns:
         For each set, and for each voter alone where several know something of the set, `values`, the balanced accuracy of every fold seed, their `mean` and `standard_deviation`,
-        `interval`, 95 % of a bootstrap over sources of that mean, `n`, and `confusion` of the first seed.
+        `interval`, 95 % of a bootstrap over sources of that mean, `n`, and `confusion` of the first seed. For all voters
+        together on the first set also `calibration`, see `calibrate`.
 
     Raises:
         DatasetError: If there are fewer sources than folds.
@@ -196,11 +200,15 @@ def cross_validate_clips(
     juries = {name: _juries(clips) for name, clips in sets.items()}
     columns = [f"{name}{words}" for name, jury in juries.items() for words in jury]
     answers: dict[str, list[list[Answer]]] = {column: [] for column in columns}
+    first, jury = next(iter(juries[config.data.name].items()))
+    votes: list[FoldVotes] = []
     for seed in config.fold_seeds:
         of_seed: dict[str, list[Answer]] = {column: [] for column in columns}
         splitter = GroupKFold(config.folds, shuffle=True, random_state=seed)
-        for train, test in splitter.split(learned.sources, groups=learned.sources):
+        for fold, (train, test) in enumerate(splitter.split(learned.sources, groups=learned.sources)):
             model = fit_clip_model(config, learned.take(train), classes)
+            judged, known = _mean_votes(model, learned.take(test), jury)
+            votes.append(FoldVotes(seed, fold, judged[known], learned.labels[test][known]))
             apart = {learned.sources[row] for row in test}
             for name, clips in sets.items():
                 rows = [row for row, source in enumerate(clips.sources) if source in apart]
@@ -208,7 +216,9 @@ def cross_validate_clips(
                     of_seed[f"{name}{words}"] += _answers(model, clips.take(rows), voters)
         for column, found in of_seed.items():
             answers[column].append(found)
-    return {name: _figures(found, len(classes)) for name, found in answers.items()}
+    figures = {name: _figures(found, len(classes)) for name, found in answers.items()}
+    figures[f"{config.data.name}{first}"]["calibration"] = calibrate(votes)
+    return figures
 
 
 def _juries(clips: Clips) -> dict[str, tuple[Voter, ...]]:
@@ -287,19 +297,27 @@ def _only_window(video: LabelledVideo) -> ClipWindow:
 def _answers(model: ClipModel, clips: Clips, voters: Sequence[Voter]) -> list[Answer]:
     """What the model answers; a clip in which nobody was followed counts as background, or as wrong where there is none."""
     nothing = model.classes.index(BACKGROUND) if BACKGROUND in model.classes else -1
+    mean, voted = _mean_votes(model, clips, voters)
+    chosen = np.where(voted, mean.argmax(axis=1), nothing)
+    return [
+        (source, int(label), int(answer))
+        for source, label, answer in zip(clips.sources, clips.labels, chosen, strict=True)
+    ]
+
+
+def _mean_votes(
+    model: ClipModel, clips: Clips, voters: Sequence[Voter]
+) -> tuple[Float, npt.NDArray[np.bool_]]:
+    """[N, C], the mean of the votes that know anything of a clip, and [N], whether any does."""
     total = np.zeros((len(clips.names), len(model.classes)))
-    voted = np.zeros(len(clips.names), dtype=bool)
+    votes = np.zeros(len(clips.names))
     for voter in voters:
         forest: Forest | None = getattr(model, voter)
         known = clips.known[voter] & clips.known["people"]
         if forest is not None and known.any():
             total[known] += forest.probabilities(clips.features[voter][known])
-            voted |= known
-    chosen = np.where(voted, total.argmax(axis=1), nothing)
-    return [
-        (source, int(label), int(answer))
-        for source, label, answer in zip(clips.sources, clips.labels, chosen, strict=True)
-    ]
+            votes += known
+    return total / np.maximum(votes, 1)[:, None], votes > 0
 
 
 def _figures(seeds: Sequence[Sequence[Answer]], classes: int) -> dict[str, Any]:
