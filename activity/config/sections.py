@@ -119,7 +119,7 @@ class PoseSettings(Section):
         description="A file (docs/poses.md), or an official checkpoint of openpifpaf; null takes the embedded one.",
     )
     person_score: Share = Field(
-        0.2,
+        0.15,
         description="Poses of at least this score start a person; half of it is enough to go on with one.",
     )
     keypoint_score: Share = Field(0.1, description="Keypoints under this confidence count as not found.")
