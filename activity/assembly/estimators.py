@@ -10,7 +10,8 @@ from activity.config import Settings, embedded_checkpoint
 from activity.errors import ConfigurationError
 from activity.networks.onnx import OnnxModel
 from activity.pose.estimator import PoseEstimator
-from activity.pose.foreign import YoloPoseEstimator, load_topdown
+from activity.pose.topdown import load_topdown
+from activity.pose.yolo_pose import YoloPoseEstimator
 from activity.report import ModelInfo
 
 TOPDOWN_CHECKPOINT: Final = "pose_topdown.onnx"

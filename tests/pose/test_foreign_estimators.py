@@ -13,14 +13,10 @@ from torch import nn
 from activity.assembly import load_estimator
 from activity.config import PoseSettings, Settings
 from activity.errors import CheckpointError, ConfigurationError
-from activity.pose.foreign import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    ForeignTopDownEstimator,
-    YoloPoseEstimator,
-    load_topdown,
-)
-from activity.pose.topdown import TopDownEstimator
+from activity.pose.foreign_crops import IMAGENET_MEAN, IMAGENET_STD, ForeignCrops
+from activity.pose.heatmap_crops import HeatmapCrops
+from activity.pose.topdown import load_topdown
+from activity.pose.yolo_pose import YoloPoseEstimator
 from activity.structures import Detections
 
 CROP = (64, 48)
@@ -57,7 +53,7 @@ class OneSided(nn.Module):
         self.inner = SimCC() if simcc else Heatmaps()
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        maps = self.inner(crops)
+        maps: torch.Tensor | tuple[torch.Tensor, torch.Tensor] = self.inner(crops)
         share = torch.full((17, 1), 0.6)
         share[list(LEFT)] = 1.0
         if isinstance(maps, tuple):
@@ -118,7 +114,7 @@ def test_a_top_down_network_finds_the_spot_in_every_box(
         keypoint_threshold=0.1,
         threads=1,
     )
-    assert isinstance(estimator, ForeignTopDownEstimator)
+    assert isinstance(estimator._network, ForeignCrops)
     assert estimator.uses_person_boxes
     poses = estimator.estimate(spotted(70, 50), people((50, 20, 90, 80), (55, 30, 85, 70)))
     assert len(poses) == 2
@@ -144,6 +140,14 @@ def test_the_mirror_image_evens_out_what_a_network_sees_on_one_side(simcc: bool,
     # The two maps lie on each other: their mean is as high as the mean of their peaks.
     np.testing.assert_allclose(twice[right, 2], 0.8 * once[list(LEFT), 2], rtol=0.03)
     np.testing.assert_allclose(twice[list(LEFT), 2], twice[right, 2], rtol=0.01)
+
+
+def test_a_copy_of_somebody_keeps_only_the_share_of_its_score_that_is_its_own(tmp_path: Path) -> None:
+    estimator = load_topdown(export(Heatmaps(), tmp_path / "net.onnx", CROP, any_number=True))
+    one = estimator.estimate(spotted(70, 50), people((50, 20, 90, 80)))
+    two = estimator.estimate(spotted(70, 50), people((50, 20, 90, 80), (51, 20, 91, 80)))
+    assert two.scores[0] == pytest.approx(one.scores[0])
+    assert two.scores[1] < 0.1 * two.scores[0]
 
 
 def test_nobody_detected_is_nobody_posed(tmp_path: Path) -> None:
@@ -183,7 +187,7 @@ def test_a_network_of_other_joints_is_refused(tmp_path: Path) -> None:
 
 def test_our_own_network_is_known_by_what_its_file_says() -> None:
     checkpoint = Path(__file__).parents[2] / "checkpoints/pose_topdown.onnx"
-    assert isinstance(load_topdown(checkpoint, keypoint_threshold=0.1, threads=1), TopDownEstimator)
+    assert isinstance(load_topdown(checkpoint)._network, HeatmapCrops)
 
 
 def test_yolo_pose_without_a_file_is_refused() -> None:

@@ -16,7 +16,7 @@ from activity.datasets.rendered import random_scene
 from activity.networks.onnx import OnnxModel
 from activity.pose.heatmap_network import HeatmapNetwork
 from activity.pose.heatmaps import crop_matrix, cut_crop, decode_heatmaps
-from activity.pose.topdown import TopDownEstimator
+from activity.pose.topdown import load_topdown
 from activity.structures import COCO_KEYPOINT_NAMES, Detections
 from activity.training.heatmaps.export import export_heatmap_network
 
@@ -82,7 +82,7 @@ def test_the_export_says_what_inference_must_know(exported: Path) -> None:
 
 def test_the_estimator_runs_the_export(exported: Path) -> None:
     people = Detections(np.array([[10, 10, 60, 90]], np.float32), np.array([0.9]), ("person",))
-    poses = TopDownEstimator(exported).estimate(np.full((100, 100, 3), 90, np.uint8), people)
+    poses = load_topdown(exported).estimate(np.full((100, 100, 3), 90, np.uint8), people)
     assert poses.keypoints.shape == (1, 17, 3)
 
 
@@ -97,7 +97,7 @@ def test_the_shipped_checkpoint_finds_rendered_people_in_their_boxes() -> None:
     Most joints lie within a tenth of the person's height. (Noise, blur and odd postures make these scenes
     harder than a common clip; the model card has the strict figures.)
     """
-    estimator = TopDownEstimator(SHIPPED)
+    estimator = load_topdown(SHIPPED)
     random = np.random.default_rng(20_000)
     near: list[npt.NDArray[np.bool_]] = []
     for _ in range(10):
@@ -117,7 +117,7 @@ def test_the_shipped_checkpoint_finds_rendered_people_in_their_boxes() -> None:
 def test_the_shipped_checkpoint_is_not_sure_of_a_wall() -> None:
     """A crop without a person must not look like a found person."""
     noise = np.random.default_rng(0).normal(120, 12, (240, 320, 3)).clip(0, 255).astype(np.uint8)
-    estimator = TopDownEstimator(SHIPPED, keypoint_threshold=0.0)
+    estimator = load_topdown(SHIPPED, keypoint_threshold=0.0)
     people = Detections(np.array([[60, 20, 140, 200]], np.float32), np.array([1.0]), ("person",))
     assert estimator.estimate(noise, people).scores[0] < 0.3
 
