@@ -92,7 +92,24 @@ def smaller_sides(detector: CheckpointDetector) -> list[int]:
     return _sides(detector, SMALLER_SIZES)
 
 
-class SmallObjects:
+class _Wrapped:
+    """A detector that answers for another one, whose classes and thresholds it has."""
+
+    def __init__(self, detector: CheckpointDetector) -> None:
+        self._detector = detector
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that it can find."""
+        return self._detector.labels
+
+    @property
+    def score_thresholds(self) -> Mapping[str, float]:
+        """The least score of a detection of each class."""
+        return self._detector.score_thresholds
+
+
+class SmallObjects(_Wrapped):
     """Passes on the small objects that a detector finds.
 
     Args:
@@ -101,18 +118,8 @@ class SmallObjects:
     """
 
     def __init__(self, detector: CheckpointDetector, *, tallest_px: float) -> None:
-        self._detector = detector
+        super().__init__(detector)
         self._tallest_px = tallest_px
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes of the detector."""
-        return self._detector.labels
-
-    @property
-    def score_thresholds(self) -> Mapping[str, float]:
-        """Those of the detector."""
-        return self._detector.score_thresholds
 
     def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
         """Return the small objects of [H, W, 3] uint8 RGB, boxes in its pixels, best score first."""
@@ -124,7 +131,7 @@ class SmallObjects:
         return Detections(found.boxes[kept], found.scores[kept], tuple(found.labels[row] for row in kept))
 
 
-class SeveralSizesDetector:
+class SeveralSizesDetector(_Wrapped):
     """A detector that looks for objects of one class in other copies of the frame too, each time.
 
     Args:
@@ -133,18 +140,8 @@ class SeveralSizesDetector:
     """
 
     def __init__(self, detector: CheckpointDetector, pyramid: ScalePyramid) -> None:
-        self._detector = detector
+        super().__init__(detector)
         self._pyramid = pyramid
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes that it can find."""
-        return self._detector.labels
-
-    @property
-    def score_thresholds(self) -> Mapping[str, float]:
-        """The least score of a detection of each class."""
-        return self._detector.score_thresholds
 
     @property
     def sha256(self) -> str:

@@ -28,13 +28,12 @@ from activity.detection.boxes import PADDING_GRAY, kept_detections
 from activity.detection.inputs import (
     InputSize,
     choose_input_size,
-    fixed_size,
     input_name,
     open_model,
-    size_for,
 )
+from activity.detection.onnx_detector import OnnxDetector
 from activity.detection.thresholds import class_thresholds
-from activity.errors import CheckpointError, ConfigurationError, StructureError
+from activity.errors import CheckpointError, StructureError
 from activity.networks.onnx import OnnxModel
 from activity.structures import Detections
 
@@ -103,7 +102,7 @@ def fit_centred(image: npt.NDArray[np.uint8], *, height: int, width: int) -> _Fi
     return _Fitted(fitted, scale, left, top)
 
 
-class YoloDetector:
+class YoloDetector(OnnxDetector):
     """Finds objects with an ONNX export of YOLOv5, v8, v9, v10 or 11.
 
     Args:
@@ -131,12 +130,9 @@ class YoloDetector:
         labels: tuple[str, ...] | None = None,
         threads: int = 1,
     ) -> None:
-        self._model = open_model(checkpoint, threads=threads)
+        super().__init__(open_model(checkpoint, threads=threads), iou_threshold=iou_threshold)
         stated = read_names(self._model.metadata.get("names"))
         self._input_size = choose_input_size(self._model, input_size, stated=_stated_size(self._model))
-        if not 0 <= iou_threshold <= 1:
-            raise ConfigurationError(f"iou_threshold: expected a value in [0, 1], got {iou_threshold}")
-        self._iou_threshold = iou_threshold
         self._labels = labels or stated or ()
         height, width = self.input_size(1080, 1920)
         shape = self._run(np.zeros((height, width, 3), np.uint8)).shape
@@ -155,33 +151,9 @@ class YoloDetector:
         self._thresholds = class_thresholds(self._labels, score_threshold, stated=usual)
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes that the checkpoint can find, in the order of its outputs."""
-        return self._labels
-
-    @property
     def layout(self) -> Layout:
         """How its output is laid out."""
         return self._layout
-
-    @property
-    def sha256(self) -> str:
-        """Hexadecimal digest of the checkpoint, for reports."""
-        return self._model.sha256
-
-    @property
-    def score_thresholds(self) -> dict[str, float]:
-        """The least score of a detection of each class."""
-        return dict(zip(self._labels, self._thresholds.tolist(), strict=True))
-
-    @property
-    def input_is_fixed(self) -> bool:
-        """Whether the file takes pictures of one size only."""
-        return fixed_size(self._model) is not None
-
-    def input_size(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of the input for an image of `height` rows and `width` columns."""
-        return size_for(self._input_size, height, width)
 
     def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
         """Find the objects of one image.

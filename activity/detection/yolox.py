@@ -14,13 +14,12 @@ from activity.detection.boxes import decode_cells, kept_detections, letterbox
 from activity.detection.inputs import (
     InputSize,
     choose_input_size,
-    fixed_size,
     input_name,
     open_model,
-    size_for,
 )
+from activity.detection.onnx_detector import OnnxDetector
 from activity.detection.thresholds import class_thresholds
-from activity.errors import CheckpointError, ConfigurationError
+from activity.errors import CheckpointError
 from activity.networks.onnx import OnnxModel
 from activity.structures import Detections
 
@@ -41,7 +40,7 @@ COCO_LABELS: Final = tuple(_COCO_NAMES.split(","))
 """The 80 classes of COCO 2017 in the order of the published YOLOX weights."""
 
 
-class YoloxDetector:
+class YoloxDetector(OnnxDetector):
     """Finds objects with a YOLOX checkpoint.
 
     Args:
@@ -70,7 +69,7 @@ class YoloxDetector:
         labels: tuple[str, ...] | None = None,
         threads: int = 1,
     ) -> None:
-        self._model = open_model(checkpoint, threads=threads)
+        super().__init__(open_model(checkpoint, threads=threads), iou_threshold=iou_threshold)
         self._labels = stated_labels(self._model) if labels is None else labels
         long_side = _metadata(self._model, "input_long_side")
         self._input_size = choose_input_size(
@@ -81,33 +80,6 @@ class YoloxDetector:
             score_threshold,
             stated=_metadata(self._model, "score_thresholds") or dict.fromkeys(self._labels, USUAL_SCORE),
         )
-        if not 0 <= iou_threshold <= 1:
-            raise ConfigurationError(f"iou_threshold: expected a value in [0, 1], got {iou_threshold}")
-        self._iou_threshold = iou_threshold
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes that the checkpoint can find, in the order of its outputs."""
-        return self._labels
-
-    @property
-    def sha256(self) -> str:
-        """Hexadecimal digest of the checkpoint, for reports."""
-        return self._model.sha256
-
-    @property
-    def score_thresholds(self) -> dict[str, float]:
-        """The least score of a detection of each class."""
-        return dict(zip(self._labels, self._thresholds.tolist(), strict=True))
-
-    @property
-    def input_is_fixed(self) -> bool:
-        """Whether the file takes pictures of one size only."""
-        return fixed_size(self._model) is not None
-
-    def input_size(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of the input for an image of `height` rows and `width` columns."""
-        return size_for(self._input_size, height, width)
 
     def detect(self, image: npt.NDArray[np.uint8]) -> Detections:
         """Find the objects of one image.
