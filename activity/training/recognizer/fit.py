@@ -37,7 +37,7 @@ from activity.training.recognizer.sequences import left_to_right
 from activity.training.recognizer.streams import Stream, as_stream
 from activity.tubelets.settings import Padding
 
-SEGMENTS_AT_ONCE = 256
+SEGMENTS_AT_ONCE = 64
 """Segments that go through the network together; larger batches go in parts."""
 
 OnEpoch = Callable[[str, int, int, float], None]
@@ -178,8 +178,8 @@ def _add_own_gradients(
 ) -> Tensor:
     """Add `share` times the gradients of the mean loss over clips [K, S, ...], and return that loss.
 
-    The clips go through in parts, as a batch of the paper's 1,000 segments would keep 14 GB of activations. The sum of
-    the parts' gradients is the batch's, but for rounding and for dropout's draws.
+    The clips go through in parts: a batch of the paper's 1,000 segments would keep 14 GB of activations, and no batch norm
+    needs to see it whole. The sum of the parts' gradients is the batch's, but for rounding and for dropout's draws.
     """
     settings = recipe.optimization
     clips = max(1, SEGMENTS_AT_ONCE // grids.shape[1])
