@@ -62,6 +62,30 @@ def test_labels_follow_the_pixels_through_every_geometry() -> None:
     assert min(sides.values()) >= 10
 
 
+def test_some_people_stand_on_their_heads_and_most_do_not() -> None:
+    random = np.random.default_rng(2)
+    augmentation = CropAugmentation(
+        padding=1.3,
+        neighbours=lambda: person_with_a_bright_wrist(random),
+        backgrounds=lambda: np.zeros((40, 40, 3), np.uint8),
+        generator=random,
+    )
+    keypoints = np.stack([np.full(17, 60), np.linspace(30, 130, 17), np.ones(17)], axis=1).astype(np.float32)
+    upright = PersonCrop(
+        np.full((160, 120, 3), 60, np.uint8),
+        keypoints,
+        np.array([30, 20, 90, 140], np.float32),
+        1.0,
+        1.0,
+        1.0,
+        None,
+    )
+    crops = [augmentation(upright, size=(96, 80)).joints for _ in range(600)]
+    down = np.array([joints[16, 1] - joints[0, 1] for joints in crops])
+    assert 0.03 < (down < 0).mean() < 0.13  # half of 0.15
+    assert np.median(down) > 50
+
+
 def test_all_augmentations_together_give_crops_of_the_right_kind() -> None:
     random = np.random.default_rng(1)
     augmentation = CropAugmentation(

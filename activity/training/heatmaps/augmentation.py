@@ -19,6 +19,8 @@ from activity.structures import COCO_FLIP, boxes_around_keypoints
 
 UPPER_BODY: Final = tuple(range(11))
 LOWER_BODY: Final = tuple(range(11, 17))
+TURNED_SHARE: Final = 0.15
+"""How many people are turned by any angle: who lies on the floor or turns a somersault has the head anywhere."""
 HIDDEN_WEIGHT: Final = 0.5
 """How much a joint behind a pasted occluder still counts: it can be guessed, not seen."""
 
@@ -106,8 +108,10 @@ class CropAugmentation:
                 box = joints
         extent = np.tile(box[2:] - box[:2], 2)
         box = box + np.clip(random.normal(0, 0.04, 4), -0.1, 0.1) * extent
-        rotation = 0.0
-        if random.random() < 0.5:
+        rotation, turn = 0.0, random.random()
+        if turn < TURNED_SHARE:
+            rotation = float(random.uniform(-np.pi, np.pi))
+        elif turn < 0.5:
             rotation = float(np.clip(random.normal(0, 0.28), -0.8, 0.8))
         padding = self._padding * float(np.exp(np.clip(random.normal(0, 0.13), -0.3, 0.35)))
         return crop_matrix(box, size=size, padding=padding, rotation=rotation)
