@@ -100,7 +100,11 @@ def _render(
     timing, timing_total = views.timing_bars(analysis)
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    others = [frame for frame in key_frames if not any(views.is_during(frame, a) for a in analysis.alerts)]
+    others = [
+        frame
+        for frame in key_frames
+        if frame.alert is None and not any(views.is_during(frame, a) for a in analysis.alerts)
+    ]
     context: dict[str, Any] = {
         "analysis": analysis,
         "axis": axis,

@@ -13,7 +13,7 @@ from activity.report.analysis import ClipAnalysis
 from activity.report.drawing import RgbImage
 from activity.report.palette import is_calm
 from activity.report.wording import clock, percent
-from activity.structures import ActivityScore, SceneAlert
+from activity.structures import SceneAlert
 
 MOST_KEY_FRAMES: Final = 12
 _MAX_WIDTH_PX: Final = 960
@@ -27,10 +27,12 @@ class KeyFrameRequest:
     Attributes:
         time_s: In seconds from the first frame.
         caption: What the picture shows.
+        alert: Place of the alert that it is of among those of the analysis; `None` where there is no alert.
     """
 
     time_s: float
     caption: str
+    alert: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,13 @@ class KeyFrame:
         time_s: Presentation time of the frame, in seconds.
         jpeg: The encoded picture.
         caption: What it shows.
+        alert: Place of the alert that it is of among those of the analysis; `None` where it is of none.
     """
 
     time_s: float
     jpeg: bytes
     caption: str
+    alert: int | None = None
 
 
 def key_frame_requests(analysis: ClipAnalysis, *, most: int = MOST_KEY_FRAMES) -> list[KeyFrameRequest]:
@@ -57,8 +61,8 @@ def key_frame_requests(analysis: ClipAnalysis, *, most: int = MOST_KEY_FRAMES) -
     """
     if analysis.frames_decoded == 0:
         return []
-    alerts = sorted(analysis.alerts, key=lambda alert: -alert.score)[:most]
-    requests = [_request_for(alert, analysis.activities) for alert in alerts]
+    alerts = sorted(enumerate(analysis.alerts), key=lambda item: -item[1].score)[:most]
+    requests = [KeyFrameRequest(*_moment_of(alert, analysis), number) for number, alert in alerts]
     if not requests:
         requests = [_strongest_moment(analysis)]
     return sorted(requests, key=lambda request: request.time_s)
@@ -94,7 +98,9 @@ class KeyFrameCollector:
         before = self._before or frame
         time_s, image = min(before, frame, key=lambda item: abs(item[0] - request.time_s))
         self._frames.append(
-            KeyFrame(time_s, encode_jpeg(image, max_width_px=self._max_width_px), request.caption)
+            KeyFrame(
+                time_s, encode_jpeg(image, max_width_px=self._max_width_px), request.caption, request.alert
+            )
         )
 
 
@@ -116,24 +122,48 @@ def encode_jpeg(image: RgbImage, *, max_width_px: int = _MAX_WIDTH_PX) -> bytes:
     return bytes(data)
 
 
-def _request_for(alert: SceneAlert, activities: Sequence[ActivityScore]) -> KeyFrameRequest:
-    """The middle of the involved people's segment in which the alert's class is most probable."""
+def _moment_of(alert: SceneAlert, analysis: ClipAnalysis) -> tuple[float, str]:
+    """When an alert shows best, and what to say of it.
+
+    That is the middle of the involved people's segment in which the alert's class is most probable; else the surest
+    sighting of a weapon, or of fire, if the alert goes by one.
+    """
     inside = [
         score
-        for score in activities
+        for score in analysis.activities
         if score.track_id in alert.track_ids
         and score.probability(alert.label) > 0
         and score.start_s < alert.end_s
         and score.end_s > alert.start_s
     ]
     if not inside:
-        return KeyFrameRequest((alert.start_s + alert.end_s) / 2, f"{alert.label}, middle of the alert")
+        return _sighting_of(alert, analysis)
     peak = max(inside, key=lambda score: score.probability(alert.label))
     time_s = min(max((peak.start_s + peak.end_s) / 2, alert.start_s), alert.end_s)
     probability = peak.probability(alert.label)
-    return KeyFrameRequest(
-        time_s, f"{alert.label} of person {peak.track_id} at its strongest, {percent(probability)}"
-    )
+    return time_s, f"{alert.label} of person {peak.track_id} at its strongest, {percent(probability)}"
+
+
+def _sighting_of(alert: SceneAlert, analysis: ClipAnalysis) -> tuple[float, str]:
+    kinds = {item.kind for item in alert.explanation}
+    sightings: list[tuple[float, float]] = []
+    if "weapon" in kinds:
+        for _, time_s, objects in analysis.detections or ():
+            scores = [
+                float(score)
+                for score, label in zip(objects.scores, objects.labels, strict=True)
+                if label != "person"
+            ]
+            sightings += [(max(scores), time_s)] if scores else []
+    elif "fire" in kinds:
+        sightings = [
+            (reading.probability, reading.time_s) for reading in analysis.fire or () if reading.present
+        ]
+    during = [(score, time_s) for score, time_s in sightings if alert.start_s <= time_s <= alert.end_s]
+    if not during:
+        return (alert.start_s + alert.end_s) / 2, f"{alert.label}, middle of the alert"
+    score, time_s = max(during, key=lambda item: item[0])
+    return time_s, f"{alert.label}, the surest sighting, {percent(score)}"
 
 
 def _strongest_moment(analysis: ClipAnalysis) -> KeyFrameRequest:

@@ -140,9 +140,14 @@ def coverage_views(analysis: ClipAnalysis) -> list[PartView]:
 
 
 def alert_views(analysis: ClipAnalysis, axis: TimeAxis, key_frames: Sequence[KeyFrame]) -> list[AlertView]:
-    """Alerts, most certain first; each key frame stands with every alert during which it was taken."""
-    ordered = sorted(analysis.alerts, key=lambda alert: (-alert.score, alert.start_s))
-    return [_alert(alert, axis, key_frames) for alert in ordered]
+    """Alerts, most certain first, with the key frame of each; without one, with those taken during it of no other."""
+    ordered = sorted(enumerate(analysis.alerts), key=lambda item: (-item[1].score, item[1].start_s))
+    views = []
+    for number, alert in ordered:
+        own = [frame for frame in key_frames if frame.alert == number]
+        during = [frame for frame in key_frames if frame.alert is None and is_during(frame, alert)]
+        views.append(_alert(alert, axis, own or during))
+    return views
 
 
 def picture(frame: KeyFrame) -> Picture:
@@ -239,7 +244,7 @@ def _alert(alert: SceneAlert, axis: TimeAxis, key_frames: Sequence[KeyFrame]) ->
             Reason(item.kind, item.text, percent(item.weight), round(100 * item.weight, 2))
             for item in sorted(alert.explanation, key=lambda item: -item.weight)
         ],
-        pictures=[picture(frame) for frame in key_frames if is_during(frame, alert)][:2],
+        pictures=[picture(frame) for frame in key_frames[:2]],
         band=span(
             axis,
             alert.start_s,

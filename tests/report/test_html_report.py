@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import hashlib
 import re
 from collections.abc import Callable
@@ -213,6 +214,18 @@ def test_key_frames_stand_with_the_alert_during_which_they_were_taken(
     _, text = page(analysis, tmp_path, key_frames=frames)
     during, after = (text.index(base64.b64encode(jpeg).decode()) for jpeg in (b"during", b"after"))
     assert during < text.index('id="video"') < after
+
+
+def test_an_alert_shows_its_own_picture_and_not_those_of_others_at_the_same_time(
+    analysis: ClipAnalysis, build: Build, tmp_path: Path
+) -> None:
+    (fight,) = analysis.alerts
+    fire = dataclasses.replace(fight, rule="fire", label="Fire", score=0.5, track_ids=())
+    frames = [KeyFrame(4.0, b"the fire", "Fire", 1), KeyFrame(5.0, b"the fight", "Fight", 0)]
+    _, text = page(build(alerts=[fight, fire]), tmp_path, key_frames=frames)
+    fight_at, fire_at = (text.index(base64.b64encode(jpeg).decode()) for jpeg in (b"the fight", b"the fire"))
+    assert text.index("fight_between_two") < fight_at < text.index("<code>fire</code>") < fire_at
+    assert text.count("data:image/jpeg") == 2
 
 
 def test_attention_is_left_out_where_it_was_not_recorded(

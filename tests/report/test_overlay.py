@@ -17,7 +17,7 @@ from activity.report import (
 )
 from activity.report.drawing import draw_line, draw_lines, draw_plate, draw_text, measure_text, text_size_px
 from activity.report.palette import WEAPON, class_colors, track_color
-from activity.structures import Detections, Track, VideoInfo
+from activity.structures import Detections, Evidence, SceneAlert, Track, VideoInfo
 
 Build = Callable[..., ClipAnalysis]
 Rgb = npt.NDArray[np.uint8]
@@ -157,6 +157,32 @@ def test_each_alert_gets_a_picture_of_its_strongest_moment(analysis: ClipAnalysi
     (request,) = key_frame_requests(analysis)
     assert 3.6 <= request.time_s <= 7.7
     assert request.caption.startswith("Fighting of person 1 at its strongest")
+    assert request.alert == 0
+
+
+def test_alerts_on_what_was_seen_show_their_surest_sighting(
+    rich_analysis: ClipAnalysis, build: Build
+) -> None:
+    assert rich_analysis.detections is not None
+    assert rich_analysis.fire is not None
+    weapons = [
+        (frame, time_s, Detections(found.boxes, np.array([0.9]), found.labels) if time_s == 5.0 else found)
+        for frame, time_s, found in rich_analysis.detections
+    ]
+    alerts = [
+        SceneAlert(rule, label, "police", "extreme", start_s, end_s, 0.8, (), (Evidence(kind, "Seen.", 0.8),))
+        for rule, label, kind, start_s, end_s in (
+            ("armed", "Armed person", "weapon", 4.0, 6.8),
+            ("fire", "Fire", "fire", 6.5, 9.2),
+            ("armed", "Armed person", "weapon", 8.0, 9.0),  # nothing was seen then
+        )
+    ]
+    analysis = build(detections=weapons, holders=[], fire=rich_analysis.fire, not_analysed={}, alerts=alerts)
+    assert [(request.time_s, request.caption, request.alert) for request in key_frame_requests(analysis)] == [
+        (5.0, "Armed person, the surest sighting, 90%", 0),
+        (8.5, "Armed person, middle of the alert", 2),
+        (pytest.approx(9.2), "Fire, the surest sighting, 95%", 1),
+    ]
 
 
 def test_a_clip_without_alerts_shows_the_moment_nearest_to_one(build: Build) -> None:
