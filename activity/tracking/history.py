@@ -28,6 +28,11 @@ class TrackHistory:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def mean_score(self) -> float:
+        """Of all observations."""
+        return float(self._rows[: self._length, -1].mean())
+
     def append(self, frame_index: int, time_s: float, poses: Poses, person: int) -> None:
         """Add one person of a frame."""
         if self._length == len(self._rows):

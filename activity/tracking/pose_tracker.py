@@ -44,8 +44,9 @@ class PoseTracker:
     it. A strong pose that remains starts a new person, unless it doubles one that was just assigned, or one box
     holds the other. A person is confirmed, and gets an id, after `confirm_hits` frames (the clip's length where that
     is less): the id of a person out of sight who was dressed alike, see `find_returned`, or a new one. The frames
-    before then belong to the track too, although `update` said 0 for them. Who is not confirmed is dropped. Nothing
-    is shared between two trackers.
+    before then belong to the track too, although `update` said 0 for them. Who is not confirmed is dropped, and at the
+    end who was less sure on average than a person's first pose must be: a plant that was taken for somebody now and
+    then, and carried on by weak poses. Nothing is shared between two trackers.
 
     Args:
         frame_rate_hz: Nominal rate at which frames come; the times given with them are what counts.
@@ -153,7 +154,7 @@ class PoseTracker:
         """End the clip.
 
         Returns:
-            The tracks of everyone confirmed, in order of their ids.
+            The tracks of everyone confirmed whose poses score `high_score` or more on average, in order of their ids.
         """
         self._ended = True
         for person in list(self._people):
@@ -165,6 +166,7 @@ class PoseTracker:
         return [
             history.to_track(track_id)
             for track_id, history in sorted(self._finished, key=lambda pair: pair[0])
+            if history.mean_score >= self._high_score
         ]
 
     def _assign(
