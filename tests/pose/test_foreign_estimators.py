@@ -195,3 +195,15 @@ def test_yolo_pose_without_a_file_is_refused() -> None:
         PoseSettings.parse("yolo_pose")
     with pytest.raises(ConfigurationError, match="no embedded network"):
         load_estimator(Settings(pose=PoseSettings(estimator="yolo_pose")), threads=1)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_the_settings_say_whether_the_mirror_image_is_looked_at(flip: bool) -> None:
+    estimator, _ = load_estimator(Settings(pose=PoseSettings(flip_test=flip)), threads=1)
+    other, _ = load_estimator(Settings(pose=PoseSettings(flip_test=not flip)), threads=1)
+    image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    box = people((50, 20, 90, 80))
+    expected = load_topdown(Path(__file__).parents[2] / "checkpoints/pose_topdown.onnx", flip_test=flip)
+    found = estimator.estimate(image, box).keypoints
+    np.testing.assert_array_equal(found, expected.estimate(image, box).keypoints)
+    assert not np.array_equal(found, other.estimate(image, box).keypoints)
