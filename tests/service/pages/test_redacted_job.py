@@ -138,7 +138,7 @@ def drawn_on(original: Image, annotated: Image, x: int, y: int) -> npt.NDArray[n
     """[18, 18]: where skeletons, boxes or words lie on a head, and a pixel around them."""
     rows, columns = slice(y - _HEAD_PX, y + _HEAD_PX), slice(x - _HEAD_PX, x + _HEAD_PX)
     change = np.abs(original[rows, columns].astype(np.int16) - annotated[rows, columns]).max(axis=2)
-    return cv2.dilate((change > _DRAWN).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return np.asarray(cv2.dilate((change > _DRAWN).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
 @dataclass(frozen=True)
