@@ -75,7 +75,10 @@ def find_holders(
             links[i] = link
     if posture is not None:
         links = [_with_posture(link, tracks, posture) for link in links]
-    episodes = [Episode([sightings[i] for i in members], [links[i] for i in members]) for members in stayed]
+    episodes = [
+        Episode([sightings[i] for i in members], [links[i] for i in members], persistence.needed)
+        for members in stayed
+    ]
     return WeaponScene(links, episodes)
 
 

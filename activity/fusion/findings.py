@@ -32,10 +32,12 @@ class Episode:
     Attributes:
         sightings: In order of time, at least one.
         holders: For a weapon, who holds it in each of the sightings; empty for a fire.
+        needed: In how many sightings one person must hold a weapon to be its holder: as many as it took to count.
     """
 
     sightings: Sequence[Sighting]
     holders: Sequence[HolderLink] = ()
+    needed: int = 1
 
     @property
     def score(self) -> float:
@@ -45,13 +47,19 @@ class Episode:
         return min(1.0, sum(half) / len(half))
 
     def holder(self) -> tuple[int | None, float]:
-        """Who holds it in most sightings, and in which share of them."""
+        """Who holds it in most sightings, and in which share of them; nobody where that are fewer than `needed`.
+
+        A box that nobody can hold, being as large as the person or near no hand, is a weapon less likely, and helps
+        no other sighting to make somebody a holder.
+        """
         tally: dict[int | None, int] = {}
         for link in self.holders:
             tally[link.track_id] = tally.get(link.track_id, 0) + 1
         if not tally:
             return None, 0.0
         best = max(tally, key=lambda track_id: (tally[track_id], track_id is not None))
+        if tally[best] < self.needed:
+            return None, 0.0
         return best, tally[best] / len(self.holders)
 
 

@@ -239,6 +239,7 @@ def _restricted(episode: Episode, where: _Where) -> Episode | None:
     return Episode(
         [s for s, kept in zip(episode.sightings, keep, strict=True) if kept],
         [link for link in episode.holders if link.time_s in times],
+        episode.needed,
     )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import numpy as np
 import pytest
 
 from activity.fusion.episodes import Persistence, link_sightings
 from activity.fusion.findings import Box, Episode, Sighting
+from activity.structures import HolderCandidate, HolderLink
 
 FIVE_OF_TEN = Persistence(5, window_s=0.95, max_gap_s=1.0)
 
@@ -57,3 +61,26 @@ def test_an_episode_scores_by_its_better_half() -> None:
     assert Episode(sightings(0.0, score=0.7)).score == pytest.approx(0.7)
     mixed = [Sighting(i / 10, score, None) for i, score in enumerate((0.2, 0.9, 0.3, 0.8, 0.1))]
     assert Episode(mixed).score == pytest.approx((0.9 + 0.8 + 0.3) / 3)
+
+
+def link(time_s: float, holder: int | None) -> HolderLink:
+    candidates = () if holder is None else (HolderCandidate(holder, 0.1, 0.02),)
+    rule: Literal["none", "iou"] = "none" if holder is None else "iou"
+    return HolderLink(0, time_s, np.array([0, 0, 9, 9], np.float32), 0.5, holder, rule, candidates)
+
+
+@pytest.mark.parametrize(
+    ("holders", "expected"),
+    [
+        ([3, None, None, 3], (None, 0.0)),  # in two of four looks: a bag
+        ([3, None, 3, 3], (3, 0.75)),
+        ([3, 4, 3, 4, 4], (4, 0.6)),
+        ([3, 3], (None, 0.0)),
+        ([], (None, 0.0)),
+    ],
+)
+def test_a_holder_holds_as_often_as_a_weapon_must_be_seen(
+    holders: list[int | None], expected: tuple[int | None, float]
+) -> None:
+    links = [link(0.3 * i, holder) for i, holder in enumerate(holders)]
+    assert Episode(sightings(*(0.3 * i for i in range(4))), links, needed=3).holder() == expected
