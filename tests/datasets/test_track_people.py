@@ -162,5 +162,12 @@ def test_training_cuts_them_out_of_the_clips(tmp_path: Path, clips: Path) -> Non
     assert (len(crops), crops.origins.tolist(), crops.sources.tolist()) == (1, ["tracks"], ["s01"])
     assert wanted.image.frame is not None
     assert crops[0].image.mean() == pytest.approx(40 + 10 * wanted.image.frame, abs=2)
+    assert len(stored_people(TopDownConfig.model_validate({"data": data, **config}))) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 1, "cut out once"
+    (tmp_path / "reports" / "a" / "report.json").unlink()
+    (tmp_path / "reports" / "a").rmdir()
+    write_report(tmp_path / "reports", "a.mp4", tracks=[])
+    with pytest.raises(DatasetError, match="nobody to store"):  # and again once the clips were analysed again
+        stored_people(TopDownConfig.model_validate({"data": data, **config}))
     with pytest.raises(ConfigurationError, match=r"expected data\.clips beside it"):
         stored_people(TopDownConfig.model_validate({"data": {"tracks": tmp_path / "reports"}, **config}))

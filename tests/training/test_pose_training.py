@@ -37,15 +37,19 @@ def person_with_a_bright_wrist(random: np.random.Generator) -> PersonCrop:
     return PersonCrop(image, keypoints, np.array([30, 20, 90, 140], np.float32), 7200.0, 1.0, 1.0, None)
 
 
-def test_labels_follow_the_pixels_through_every_geometry() -> None:
-    """Mirrored crops carry the left wrist's disc under the right wrist's label."""
-    random = np.random.default_rng(0)
-    augmentation = CropAugmentation(
+def augment_with(random: np.random.Generator) -> CropAugmentation:
+    return CropAugmentation(
         padding=1.3,
         neighbours=lambda: person_with_a_bright_wrist(random),
         backgrounds=lambda: np.zeros((40, 40, 3), np.uint8),
         generator=random,
     )
+
+
+def test_labels_follow_the_pixels_through_every_geometry() -> None:
+    """Mirrored crops carry the left wrist's disc under the right wrist's label."""
+    random = np.random.default_rng(0)
+    augmentation = augment_with(random)
     augmentation._through_a_camera = lambda image: image  # type: ignore[method-assign]
     augmentation._beside_a_neighbour = lambda image, joints, size: (image, joints)  # type: ignore[method-assign]
     augmentation._behind_a_block = lambda image, joints: (image, joints)  # type: ignore[method-assign]
@@ -64,12 +68,7 @@ def test_labels_follow_the_pixels_through_every_geometry() -> None:
 
 def test_some_people_stand_on_their_heads_and_most_do_not() -> None:
     random = np.random.default_rng(2)
-    augmentation = CropAugmentation(
-        padding=1.3,
-        neighbours=lambda: person_with_a_bright_wrist(random),
-        backgrounds=lambda: np.zeros((40, 40, 3), np.uint8),
-        generator=random,
-    )
+    augmentation = augment_with(random)
     keypoints = np.stack([np.full(17, 60), np.linspace(30, 130, 17), np.ones(17)], axis=1).astype(np.float32)
     upright = PersonCrop(
         np.full((160, 120, 3), 60, np.uint8),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from activity.datasets.coco_keypoints import LabelledPerson, read_lspet, read_single17, read_teacher_people
@@ -27,10 +28,13 @@ def stored_people(config: TopDownConfig) -> PersonCrops:
 
 
 def _stored_tracks(data: PoseDataConfig, cache: Path) -> Path:
-    """Where the people of `data.tracks` are stored; reports of another folder get another place."""
+    """Where the people of `data.tracks` are stored: other reports, a new analysis into the same folder too, get another place."""
     if data.tracks is None or data.clips is None:
         raise ConfigurationError("data.tracks: expected data.clips beside it")
-    directory = cache / f"tracks_{data.tracks.name}"
+    digest = hashlib.sha256()
+    for report in sorted(data.tracks.rglob("report.json")):
+        digest.update(report.read_bytes())
+    directory = cache / f"tracks_{digest.hexdigest()[:12]}"
     if not directory.is_dir():
         store_person_crops(cut_people(read_track_people(data.tracks, clips=data.clips)), directory)
     return directory
