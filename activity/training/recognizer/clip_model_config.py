@@ -8,11 +8,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from activity.errors import ConfigurationError
-from activity.training.recognizer.config import DataSection
+from activity.training.recognizer.config import SplitTracks
 from activity.tubelets import TubeletSettings
 
 
-class NamedData(DataSection):
+class NamedData(SplitTracks):
     """Clips to measure on, and what to call them."""
 
     name: str = Field(min_length=1, description="What figures call these people.")

@@ -18,8 +18,8 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DataSection(_Section):
-    """Which people the recogniser learns from."""
+class TrackSet(_Section):
+    """People of a set of videos, as one tracker saw them."""
 
     trajectories: Path = Field(description="Folder of the data, laid out as `format` says.")
     format: Literal["hr_crime", "reports", "coco"] = Field(
@@ -31,16 +31,32 @@ class DataSection(_Section):
         default_factory=dict,
         description="Folder of a clip to its class, for reports; a folder that is not named is its own class.",
     )
-    sources: Path | None = Field(
-        None,
-        description="CSV with the columns clip and source: clips of one source stay on one side of every split, and "
-        "held-out sources are kept from training. null lets every video be its own source and holds none out.",
-    )
     frame_rate_hz: float = Field(
         30.0, gt=0, le=240, description="Frames a second where videos.json says nothing."
     )
     skip_normal: bool = Field(
         False, description='Leave out categories with "Normal" in the name, as the paper does.'
+    )
+
+
+class SplitTracks(TrackSet):
+    """People of videos that are split by source."""
+
+    sources: Path | None = Field(
+        None,
+        description="CSV with the columns clip and source: clips of one source stay on one side of every split, and "
+        "held-out sources are kept from training. null lets every video be its own source and holds none out.",
+    )
+
+
+class DataSection(SplitTracks):
+    """Which people the recogniser learns from."""
+
+    also: tuple[TrackSet, ...] = Field(
+        (),
+        description="The same videos as other pose networks or trackers saw them: learned from beside the first set, so "
+        "that the answers depend less on the habits of one. Never measured on; videos that the first set does not know "
+        "are passed over.",
     )
     train_stride: int = Field(
         3, ge=1, le=600, description="Frames between the starts of two training segments."
@@ -181,6 +197,10 @@ class RecognizerConfig(_Section):
             _ = self.tubelet_settings, self.network_config(2)
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
+        if self.data.also and self.protocol == "paper":
+            raise ValueError(
+                "data.also: the paper's protocol tests on the very people it reads; use by_video"
+            )
         return self
 
     @property

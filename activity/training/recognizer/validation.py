@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,10 @@ from activity.evaluation.recognition import (
     measure,
 )
 from activity.structures import ActivityScore
-from activity.training.recognizer.config import DataSection, RecognizerConfig
+from activity.training.recognizer.config import RecognizerConfig, TrackSet
 from activity.training.recognizer.fit import OnEpoch, as_recognizer, fit
 from activity.training.recognizer.floor import forest_accuracy, linear_accuracy
+from activity.tubelets import TubeletSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +43,7 @@ class TrainingData:
 
     Attributes:
         classes: In the order of the logits.
-        dense: Every video with the training stride, by name.
+        dense: Every video with the training stride, by name, with the people of `data.also` beside those measured on.
         videos: The same videos with the stride of use; those of held-out sources are not among them.
         held_out: The videos of held-out sources, with the stride of use.
         dataset: What was read.
@@ -55,7 +56,7 @@ class TrainingData:
     dataset: TrajectoryDataset
 
 
-def read_training_data(data: DataSection) -> TrajectoryDataset:
+def read_training_data(data: TrackSet) -> TrajectoryDataset:
     """Read what `data` names, in its format.
 
     Raises:
@@ -88,6 +89,8 @@ def load_training_data(config: RecognizerConfig) -> TrainingData:
     videos = cut_videos(dataset, settings, groups=groups, categories=categories)
     dense_settings = type(settings).from_mapping({**settings.to_mapping(), "stride": data.train_stride})
     dense = cut_videos(dataset, dense_settings, groups=groups, categories=categories)
+    for other in data.also:
+        dense = _with_people_of(dense, read_training_data(other), dense_settings)
     apart = {video.video for video in videos if data.sources is not None and is_held_out(video.group)}
     usable = {video.category for video in videos if video.video not in apart and video.tubelets}
     if len(usable) < 2:
@@ -102,6 +105,32 @@ def load_training_data(config: RecognizerConfig) -> TrainingData:
         held_out=tuple(video for video in videos if video.video in apart),
         dataset=dataset,
     )
+
+
+def _with_people_of(
+    videos: Sequence[LabelledVideo], other: TrajectoryDataset, settings: TubeletSettings
+) -> list[LabelledVideo]:
+    """The same videos with the people of another set of tracks beside their own.
+
+    Raises:
+        DatasetError: If the sets have no video in common, or disagree on the class of one.
+    """
+    more = {video.video: video for video in cut_videos(other, settings)}
+    both = [video for video in videos if video.video in more]
+    if not both:
+        raise DatasetError(
+            f"{other.root}: expected tracks of the same videos as the first set, got none of them"
+        )
+    for video in both:
+        named = more[video.video].category
+        if named != video.category:
+            raise DatasetError(
+                f"{other.root}: {video.video} is {named} here and {video.category} in the first set; rename with class_names"
+            )
+    return [
+        replace(video, people=video.people + more[video.video].people) if video.video in more else video
+        for video in videos
+    ]
 
 
 def cross_validate(
