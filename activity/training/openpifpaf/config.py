@@ -11,6 +11,36 @@ from activity.pose.openpifpaf_network import NetworkDescription, base_network_na
 from activity.pose.openpifpaf_runtime import DecoderSettings
 
 
+class PhotographsSection(BaseModel):
+    """Labelled pictures of real people to learn from beside rendered scenes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    annotations: Path = Field(description="COCO keypoint JSON; an image may be a `frame` of a video.")
+    images: Path = Field(description="Folder that the file names are relative to.")
+    sources: Path | None = Field(
+        None, description="CSV with the columns clip and source; needed for frames of videos."
+    )
+    single17: Path | None = Field(None, description="Folder with annotations.json and images/ to add.")
+    share: float = Field(0.7, gt=0, le=1, description="Share of the samples that are cut from pictures.")
+    least_agreement: float = Field(
+        0.5, ge=0, le=1, description="People of a lower `agreement` are regions that nothing is learned from."
+    )
+    person_px: tuple[float, float] = Field(
+        (80.0, 200.0), description="Least and greatest extent of the joints of the person a sample is about."
+    )
+    held_out_pictures: int = Field(
+        60, ge=1, description="Pictures of sources kept apart, measured during training."
+    )
+
+    @field_validator("person_px")
+    @classmethod
+    def _is_a_range(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 8 <= value[0] <= value[1] <= 1000:
+            raise ValueError(f"expected 8 <= least <= greatest <= 1000, got {value}")
+        return value
+
+
 class OpenPifPafConfig(BaseModel):
     """What ``activity train pose`` reads for ``kind: openpifpaf``."""
 
@@ -29,6 +59,9 @@ class OpenPifPafConfig(BaseModel):
     )
     initial_checkpoint: Path | None = Field(
         None, description="A checkpoint of the same network to go on from, instead of fresh weights."
+    )
+    photographs: PhotographsSection | None = Field(
+        None, description="Real people to learn from too; null trains on rendered scenes alone."
     )
     scene_width_px: int = Field(641, ge=65, le=4097, description="Width of a rendered scene.")
     scene_height_px: int = Field(361, ge=65, le=4097, description="Height of a rendered scene.")

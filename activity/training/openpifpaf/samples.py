@@ -37,12 +37,15 @@ class FieldEncoder:
         cif, caf = head_metas
         self._encoders = (openpifpaf.encoder.Cif(cif), openpifpaf.encoder.Caf(caf))
 
-    def __call__(self, image: torch.Tensor, keypoints: Field32) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(
+        self, image: torch.Tensor, keypoints: Field32, ignored: Field32 | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode the people of one image.
 
         Args:
             image: [3, H, W]; only its size counts.
             keypoints: [P, 17, 3] x px, y px, visibility 0 (no label), 1 (hidden) or 2 (seen).
+            ignored: [R, 4] x0, y0, x1, y1 of regions that are neither people nor background.
 
         Returns:
             CIF [17, 5, h, w]: confidence, x, y, least width, width; CAF [19, 9, h, w]: confidence, x and y of
@@ -52,6 +55,14 @@ class FieldEncoder:
             {"keypoints": person.astype(np.float32), "bbox": _box(person), "iscrowd": False}
             for person in keypoints
             if (person[:, 2] > 0).any()
+        ]
+        annotations += [
+            {
+                "keypoints": np.zeros((17, 3), np.float32),
+                "bbox": np.concatenate((box[:2], box[2:] - box[:2])),
+                "iscrowd": True,
+            }
+            for box in (() if ignored is None else ignored)
         ]
         cif, caf = (encoder(image, annotations, {}) for encoder in self._encoders)
         return cif, caf
@@ -138,23 +149,50 @@ def cut(
 ) -> tuple[Image, Field32]:
     """Cut a picture out of [H, W, 3] around one of its people, chosen at random, after scaling by `scale`.
 
-    Joints of [P, 17, 3] that fall outside lose their label. Where the scene ends before the picture does, its edge
-    is repeated, as letterboxed cameras show it rarely and a black bar would be learnt.
-
     Returns:
-        [height, width, 3] and [P, 17, 3].
+        [height, width, 3] and [P, 17, 3], see `cut_out`.
     """
     labelled = [person[person[:, 2] > 0, :2] for person in keypoints if (person[:, 2] > 0).any()]
-    scene = np.array([image.shape[1], image.shape[0]], np.float32)
-    chosen = labelled[int(rng.integers(len(labelled)))] if labelled else scene[None] / 2
-    middle = (chosen.min(axis=0) + chosen.max(axis=0)) / 2
+    scene = np.array([[image.shape[1], image.shape[0]]], np.float32)
+    chosen = labelled[int(rng.integers(len(labelled)))] if labelled else scene / np.float32(2)
+    placement = choose_cut(image.shape[:2], chosen, rng, width=width, height=height, scale=scale)
+    return cut_out(image, keypoints, placement, width=width, height=height)
+
+
+def choose_cut(
+    scene: tuple[int, ...],
+    joints: Field32,
+    rng: np.random.Generator,
+    *,
+    width: int,
+    height: int,
+    scale: float,
+) -> npt.NDArray[np.float64]:
+    """Choose where to cut [height, width] out of a scene of H, W pixels so that [J, 2] joints lie about its middle.
+
+    Returns:
+        [2, 3], from the scene's pixels to those of the cut.
+    """
     size = np.array([width, height], np.float32)
+    far = np.array([scene[1], scene[0]], np.float32) * scale - size
+    middle = (joints.min(axis=0) + joints.max(axis=0)) / 2
     corner = middle * scale - size * rng.uniform(0.25, 0.75, 2)
-    corner = np.clip(corner, np.minimum(0, scene * scale - size), np.maximum(0, scene * scale - size))
-    placement = np.array([[scale, 0, -corner[0]], [0, scale, -corner[1]]])
+    corner = np.clip(corner, np.minimum(0, far), np.maximum(0, far))
+    return np.array([[scale, 0, -corner[0]], [0, scale, -corner[1]]])
+
+
+def cut_out(
+    image: Image, keypoints: Field32, placement: npt.NDArray[np.float64], *, width: int, height: int
+) -> tuple[Image, Field32]:
+    """Cut [height, width] out of [H, W, 3]; joints of [P, 17, 3] that fall outside lose their label.
+
+    Where the scene ends before the picture does, its edge is repeated, as letterboxed cameras show it rarely and a
+    black bar would be learnt.
+    """
     moved = keypoints.copy()
-    moved[..., :2] = keypoints[..., :2] * scale - corner.astype(np.float32)
-    inside = ((moved[..., :2] >= 0) & (moved[..., :2] <= size - 1)).all(axis=-1) & (keypoints[..., 2] > 0)
+    moved[..., :2] = keypoints[..., :2] @ placement[:, :2].T + placement[:, 2]
+    last = np.array([width - 1, height - 1])
+    inside = ((moved[..., :2] >= 0) & (moved[..., :2] <= last)).all(axis=-1) & (keypoints[..., 2] > 0)
     moved[~inside] = 0
     picture = cv2.warpAffine(
         image, placement, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

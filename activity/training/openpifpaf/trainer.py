@@ -1,4 +1,4 @@
-"""Trains an OpenPifPaf field network on people that are rendered while it trains."""
+"""Trains an OpenPifPaf field network on people that are rendered while it trains, and on labelled pictures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader
 
@@ -19,8 +20,17 @@ from activity.networks.yolox import load_onnx_weights
 from activity.pose.openpifpaf import FieldDecoder, prepare_image
 from activity.pose.openpifpaf_network import build_network, load_checkpoint, save_checkpoint
 from activity.pose.openpifpaf_runtime import openpifpaf
+from activity.structures import Poses
 from activity.training.openpifpaf.config import OpenPifPafConfig
-from activity.training.openpifpaf.samples import HELD_OUT_SEED, RenderedFields, render_numbered_scene
+from activity.training.openpifpaf.fields import (
+    MEASURED_CUTS,
+    Sample,
+    TrainingFields,
+    photographed_sample,
+    vector_errors,
+)
+from activity.training.openpifpaf.photographs import Photographs
+from activity.training.openpifpaf.samples import HELD_OUT_SEED, FieldEncoder, render_numbered_scene
 from activity.training.run_state import TrainingRun
 
 __all__ = ["OpenPifPafConfig", "train"]
@@ -43,9 +53,10 @@ def train(config: OpenPifPafConfig, *, run_directory: Path) -> Path:
         run_directory: For the training state, the rendered scenes and the TensorBoard log.
 
     Returns:
-        The checkpoint: the best so far on held-out scenes.
+        The checkpoint: the best so far on held-out scenes, with `photographs` on pictures of sources kept apart.
 
     Raises:
+        DatasetError: If the pictures cannot be read.
         CheckpointError: If the backbone's file or the stored state does not fit the network.
     """
     torch.set_num_threads(config.threads)
@@ -95,9 +106,16 @@ class FieldTraining:
         held_out = [
             render_numbered_scene(config, HELD_OUT_SEED + number) for number in range(config.held_out_scenes)
         ]
-        samples = RenderedFields(
+        photographs = (
+            None
+            if config.photographs is None
+            else Photographs(config.photographs, folder=self._run_directory / "pictures")
+        )
+        cuts = self._cuts_apart(photographs)
+        samples = TrainingFields(
             config,
             self._metas,
+            photographs=photographs,
             folder=self._run_directory / "scenes",
             first=run.step * config.batch_size,
             end=config.steps * config.batch_size,
@@ -111,7 +129,7 @@ class FieldTraining:
                 if run.step % LOG_EVERY_STEPS == 0:
                     run.report(losses, until=str(config.steps))
                 if run.step == config.steps or time.monotonic() - measured_at >= config.evaluate_every_s:
-                    self._keep(self._measure(held_out))
+                    self._keep(self._measure(held_out), self._measure_photographs(photographs, cuts))
                     measured_at = time.monotonic()
 
     def learn(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> dict[str, float]:
@@ -139,9 +157,37 @@ class FieldTraining:
             pictures.append(PosedPicture(_labelled(scene), decoder((cif[0], caf[0]), placement)))
         return measure_poses(pictures)
 
-    def _keep(self, figures: PoseMetrics) -> None:
+    def _cuts_apart(self, photographs: Photographs | None) -> list[Sample]:
+        if photographs is None:
+            return []
+        encoder, generator = FieldEncoder(self._metas), np.random.default_rng(0)
+        return [
+            photographed_sample(photographs, encoder, generator, self._config, apart=True)
+            for _ in range(MEASURED_CUTS)
+        ]
+
+    def _measure_photographs(
+        self, photographs: Photographs | None, cuts: list[Sample]
+    ) -> tuple[PoseMetrics, dict[str, float]] | None:
+        if photographs is None or self._config.photographs is None:
+            return None
+        decoder = FieldDecoder(self._metas, self._config.description().decoder)
+
+        def find(image: npt.NDArray[np.uint8], _boxes: npt.NDArray[np.float32]) -> Poses:
+            batch, placement = prepare_image(image, long_edge_px=self._config.long_edge_px)
+            with torch.no_grad():
+                cif, caf = self._run.averaged(batch)
+            return decoder((cif[0], caf[0]), placement)
+
+        figures = measure_poses(
+            photographs.measured(find), min_agreement=self._config.photographs.least_agreement
+        )
+        return figures, vector_errors(self._run.averaged, cuts)
+
+    def _keep(self, rendered: PoseMetrics, photographed: tuple[PoseMetrics, dict[str, float]] | None) -> None:
         """Store the checkpoint if it is the best so far, and the state."""
         config, run = self._config, self._run
+        figures, errors = (rendered, {}) if photographed is None else photographed
         recall, precision = figures.recall_oks50, figures.precision_oks50
         score = 2 * recall * precision / max(recall + precision, 1e-9)
         if score >= run.best:
@@ -149,6 +195,7 @@ class FieldTraining:
             notes = {
                 "license": "AGPL-3.0-or-later",
                 "trained_on": "people rendered by activity.datasets.rendered"
+                + ("" if config.photographs is None else f"; {config.photographs.annotations.parent.name}")
                 + ("; backbone from YOLOX-nano (Apache-2.0)" if config.backbone_weights is not None else ""),
                 "training_size": f"{config.image_width_px}x{config.image_height_px} of {config.scene_width_px}x{config.scene_height_px}",
                 "samples": str(run.step * config.batch_size),
@@ -158,7 +205,11 @@ class FieldTraining:
             }
             save_checkpoint(config.checkpoint, run.averaged, config.description(), notes=notes)
         run.save()
-        run.record({name: getattr(figures, name) for name in ("recall_oks50", "precision_oks50", "mean_oks")})
+        names = ("recall_oks50", "precision_oks50", "mean_oks")
+        record: dict[str, Any] = {name: getattr(rendered, name) for name in names}
+        if photographed is not None:
+            record["photographs"] = {**{name: getattr(figures, name) for name in names}, **errors}
+        run.record(record)
 
 
 def _labelled(scene: RenderedScene) -> list[LabelledPerson]:
