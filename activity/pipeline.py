@@ -24,7 +24,7 @@ from activity.fusion.findings import Episode, SceneFindings
 from activity.fusion.incidents import check_applicable, raise_alerts
 from activity.observation import Observations, OnProgress, StageClock, no_progress, observe_clip
 from activity.playback import ANNOTATED_VIDEO, draw_clip
-from activity.recognition.clip_model import CLIP_RULE
+from activity.recognition.clip_model import CLIP_RULE, with_scores
 from activity.report import ClipAnalysis, FireReading, Part, read_head, write_html, write_json
 from activity.scene import clip_windows, find_aims, find_armed_postures, find_holders, judge_fire
 from activity.structures import ActivityScore, SceneMotion, Track
@@ -116,13 +116,16 @@ class Pipeline:
             scores += map(_with_averaged_attention, recognizer.recognize(batch, attention=attention))
         return scores
 
-    def judge(self, tracks: Sequence[Track], motion: SceneMotion | None) -> ClipVerdict | None:
+    def judge(
+        self, tracks: Sequence[Track], motion: SceneMotion | None, activities: Sequence[ActivityScore]
+    ) -> ClipVerdict | None:
         """What the recogniser's model of whole clips says; `None` where it has none, or nothing to go by."""
         model = self._networks.recognizer.clip_model
         if model is None:
             return None
         settings = TubeletSettings.from_mapping(model.track_settings)
-        opinion = model.judge(clip_windows(tracks, motion, settings, window_s=model.window_s))
+        windows = clip_windows(tracks, motion, settings, window_s=model.window_s)
+        opinion = model.judge(with_scores(windows, activities))
         return None if opinion is None else ClipVerdict(opinion.probabilities, CLIP_RULE, opinion.votes)
 
     def conclude(
@@ -165,7 +168,7 @@ class Pipeline:
             damage=seen.damage,
             tracks=seen.tracks,
             activities=activities,
-            summary=summarize_clip(activities, verdict=self.judge(seen.tracks, seen.motion)),
+            summary=summarize_clip(activities, verdict=self.judge(seen.tracks, seen.motion, activities)),
             detections=seen.weapons,
             holders=weapons.links,
             fire=readings,

@@ -224,4 +224,4 @@ def clip_windows(
     edges_s = (first_s + (last_s - first_s) / count * np.arange(1, count)).tolist()
     bounds = zip((-math.inf, *edges_s), (*edges_s, math.inf), strict=True)
     for people, (start_s, end_s) in zip(whole_tracks(tracks, settings, edges_s=edges_s), bounds, strict=True):
-        yield ClipWindow(people, None if motion is None else motion.between(start_s, end_s))
+        yield ClipWindow(people, None if motion is None else motion.between(start_s, end_s), start_s, end_s)

@@ -113,7 +113,7 @@ def holder(config: Config, run: RunDirectory = None) -> None:
 def recognizer(config: Config, run: RunDirectory = None) -> None:
     """Train a recogniser on trajectories, or measure a recipe on recorded actions; the config's kind says which.
 
-    kind: recognizer trains a network, clip_model gives a trained one a linear model of whole clips, and benchmark
+    kind: recognizer trains a network, clip_model joins to a trained one a model of whole clips, and benchmark
     measures on SBU or NW-UCLA.
 
     Examples:
@@ -131,7 +131,8 @@ def recognizer(config: Config, run: RunDirectory = None) -> None:
         from activity.training.recognizer import clip_model  # noqa: PLC0415
         from activity.training.recognizer.clip_model_config import ClipModelConfig  # noqa: PLC0415
 
-        _report(clip_model.train_clip_model(read_yaml(config, ClipModelConfig)))
+        joint = read_yaml(config, ClipModelConfig)
+        _report(clip_model.train_clip_model(joint, run_directory=_directory(run, config)))
         return
     from activity.training.recognizer.processes import joined  # noqa: PLC0415
 

@@ -14,9 +14,9 @@ from activity.datasets.splits import is_held_out
 from activity.errors import ActivityError, DatasetError
 from activity.evaluation.intervals import wilson_interval
 from activity.evaluation.recognition import measure_answers
-from activity.fusion.clip_summary import BACKGROUND, RULE
 from activity.pipeline import Pipeline
 from activity.report import read_head
+from activity.structures import BACKGROUND, LEADING_RULE
 
 _NEGATIONS: Final = ("no_", "no-", "non_", "non-", "not_", "not-")
 
@@ -54,7 +54,7 @@ class ClipAnswer:
     probabilities: Mapping[str, float]
     alarms: frozenset[str]
     failure: str | None = None
-    rule: str = RULE
+    rule: str = LEADING_RULE
 
 
 def find_clips(
@@ -206,7 +206,7 @@ def measure_clips(answers: Sequence[ClipAnswer], classes: Sequence[str], *, seed
     return {
         **measure_answers(rows, truth, classes, groups=groups, seed=seed),
         "classes": list(classes),
-        "clip_rule": next((answer.rule for answer in answers if answer.probabilities), RULE),
+        "clip_rule": next((answer.rule for answer in answers if answer.probabilities), LEADING_RULE),
         "alarms": alarms,
         "unjudged": sum(not answer.probabilities and answer.failure is None for answer in answers),
         "failed": {str(answer.clip.path): answer.failure for answer in answers if answer.failure is not None},

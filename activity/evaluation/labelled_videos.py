@@ -9,7 +9,7 @@ from typing import NamedTuple
 from activity.datasets.hr_crime import TrajectoryDataset
 from activity.errors import DatasetError
 from activity.fusion.clip_summary import ClipVerdict
-from activity.recognition.clip_model import CLIP_RULE, ClipModel, ClipWindow
+from activity.recognition.clip_model import CLIP_RULE, ClipModel, ClipWindow, with_scores
 from activity.recognition.recognizer import Recognizer
 from activity.scene import clip_windows
 from activity.structures import ActivityScore, Track, Tubelet
@@ -112,17 +112,22 @@ def cut_videos(
 def predict(recognizer: Recognizer, videos: Sequence[LabelledVideo]) -> list[Prediction]:
     """Recognise every segment of every video, all in common batches."""
     scores = iter(recognizer.recognize([tubelet for video in videos for tubelet in video.tubelets]))
-    return [
-        Prediction(
-            video,
-            tuple(tuple(next(scores) for _ in person) for person in video.people),
-            judge(recognizer.clip_model, video),
-        )
-        for video in videos
-    ]
+    predictions = []
+    for video in videos:
+        people = tuple(tuple(next(scores) for _ in person) for person in video.people)
+        predictions.append(Prediction(video, people, judge(recognizer.clip_model, video, people)))
+    return predictions
 
 
-def judge(model: ClipModel | None, video: LabelledVideo) -> ClipVerdict | None:
-    """What a model of whole clips says of a video that was cut for it."""
-    opinion = None if model is None else model.judge(video.windows)
+def judge(
+    model: ClipModel | None, video: LabelledVideo, people: Sequence[Sequence[ActivityScore]]
+) -> ClipVerdict | None:
+    """What a model of whole clips says of a video that was cut for it, with the network's scores of its people.
+
+    People of a video may share an id in their files: here they are counted anew, as the windows' are.
+    """
+    if model is None:
+        return None
+    scores = [replace(score, track_id=number) for number, person in enumerate(people, 1) for score in person]
+    opinion = model.judge(with_scores(video.windows, scores))
     return None if opinion is None else ClipVerdict(opinion.probabilities, CLIP_RULE, opinion.votes)

@@ -19,9 +19,10 @@ from activity.datasets.hr_crime import HR_CRIME_FRAME_RATE_HZ, read_hr_crime
 from activity.errors import DatasetError
 from activity.evaluation.calibration import expected_calibration_error, fit_temperature
 from activity.evaluation.labelled_videos import Prediction, cut_videos, predict
-from activity.fusion.clip_summary import BACKGROUND, RULE, summarize_clip
+from activity.fusion.clip_summary import summarize_clip
 from activity.recognition.clip_model import CLIP_RULE
 from activity.recognition.recognizer import Recognizer
+from activity.structures import BACKGROUND, LEADING_RULE
 from activity.tubelets import TubeletSettings
 
 BOOTSTRAP_SAMPLES: Final = 2000
@@ -77,7 +78,7 @@ def measure(predictions: Sequence[Prediction], classes: Sequence[str], *, seed: 
         "confusion": confusion_matrix(clips, len(classes))[:, : len(classes)].tolist(),
         "classes": list(classes),
         "without_tracks": without,
-        "clip_rule": CLIP_RULE if CLIP_RULE in rules else RULE,
+        "clip_rule": CLIP_RULE if CLIP_RULE in rules else LEADING_RULE,
     }
 
 

@@ -3,8 +3,8 @@
 The header's metadata holds one JSON object under ``activity.recognizer``: `format_version`, `architecture`,
 `network` (its configuration), `classes`, `skeleton` (joint names in order), `tubelets` (the settings that cut the
 training segments) and `training` (provenance). A file may hold a model of whole clips beside the network: then
-`clip_model` has `tracks` (how they are resampled), `window_s`, `temperature` (1 where it lacks), `forests` (their names and numbers of features) and
-`training`, and tensors ``clip_model.<forest>.<part>`` hold the forests. Nothing is
+`clip_model` has `tracks` (how they are resampled), `window_s`, `temperature` (1 where it lacks), `network` (whether the
+network votes; not where it lacks), `forests` (their names and numbers of features) and `training`, and tensors ``clip_model.<forest>.<part>`` hold the forests. Nothing is
 guessed from the weights, and a file whose parts contradict each other is refused.
 """
 
@@ -115,6 +115,7 @@ def save_checkpoint(
             "tracks": dict(clip_model.track_settings),
             "window_s": clip_model.window_s,
             "temperature": clip_model.temperature,
+            "network": clip_model.network,
             "forests": {name: forest.feature_count for name, forest in forests.items()},
             "training": dict(clip_model.training),
         }
@@ -193,12 +194,13 @@ def _clip_model(
         or not isinstance(described.get("tracks"), dict)
         or not isinstance(described.get("window_s"), float)
         or not isinstance(described.get("temperature", 1.0), float)
+        or not isinstance(described.get("network", False), bool)
         or not isinstance(described.get("training"), dict)
         or not isinstance(described.get("forests"), dict)
         or not set(described["forests"]) <= set(_FORESTS)
     ):
         raise CheckpointError(
-            f"{path}: its model of whole clips lacks a part of tracks, window_s, temperature, training and forests; take an intact copy "
+            f"{path}: its model of whole clips lacks a part of tracks, window_s, temperature, network, training and forests; take an intact copy "
             "or train it again with this version"
         )
     try:
@@ -214,6 +216,7 @@ def _clip_model(
             scene=forests.get("scene"),
             training=described["training"],
             temperature=described.get("temperature", 1.0),
+            network=described.get("network", False),
         )
     except CheckpointError as error:
         raise error if str(error).startswith(str(path)) else CheckpointError(f"{path}: {error}") from error

@@ -1,16 +1,19 @@
 """What a clip as a whole shows, by how all its people moved and by how the picture moved.
 
-The label of a clip is known and those of its people are not, so this model is asked about the clip at once. Two forests
-have a vote each, on numbers that hardly share their errors: how every followed person moved over the whole track
-(`motion_features`, pooled over the people), and how the picture moved (`SceneMotion`), which also knows of people whom
-nobody could follow. A clip in which nobody was followed is not judged, for trees and traffic move too; nor is one whose
-motion was not measured, such as trajectories alone, by a model that asks for it.
+The label of a clip is known and those of its people are not, so this model is asked about the clip at once. Up to three
+have a vote each, and hardly share their errors: the recogniser's network, by the people who stand out most
+(`find_leading_people`); a forest on how every followed person moved over the whole track (`motion_features`, pooled over
+the people); and a forest on how the picture moved (`SceneMotion`), which also knows of people whom nobody could follow. A
+clip in which nobody was followed is not judged, for trees and traffic move too; nor is one whose motion was not measured,
+such as trajectories alone, by a model that asks for it. Where nobody was followed for long enough to be a segment, the
+network keeps silent and the forests decide.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -20,22 +23,22 @@ from activity.errors import CheckpointError, StructureError
 from activity.recognition.forest import Forest
 from activity.recognition.motion_features import MOTION_FEATURES, motion_features
 from activity.recognition.temperature import apply_temperature
-from activity.structures import MOTION_MEASURES, SceneMotion, Tubelet
+from activity.structures import MOTION_MEASURES, ActivityScore, SceneMotion, Tubelet, find_leading_people
 
 CLIP_FEATURES: Final = 4 * MOTION_FEATURES
 SCENE_FEATURES: Final = 5 * len(MOTION_MEASURES)
 _LEADING: Final = 3
 
 CLIP_RULE: Final = (
-    "the mean of two votes: a forest on how all people moved over their whole tracks (speeds, accelerations, posture), and "
-    "one on how the picture moved (optical flow: how fast, how much of it, in how many directions), each averaged over the "
-    "windows of a long clip, calibrated on sources that were not learned from; the people named are those who stand out "
-    "most to the network"
+    "the mean of the votes of the network, by the people who stand out most to it, of a forest on how all people moved over "
+    "their whole tracks (speeds, accelerations, posture), and of one on how the picture moved (optical flow: how fast, how "
+    "much of it, in how many directions), each averaged over the windows of a long clip, calibrated on sources that were "
+    "not learned from; the people named are those who stand out most to the network"
 )
 
 Float = npt.NDArray[np.float64]
-Voter = Literal["people", "scene"]
-"""Whose movement a vote goes by."""
+Voter = Literal["network", "people", "scene"]
+"""Who has a vote: the network, and the forests on the people's movement and on the picture's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +48,37 @@ class ClipWindow:
     Attributes:
         tracks: One tubelet a person, of any length, from `activity.tubelets.whole_tracks`.
         motion: How the picture moved; `None` where nobody measured it.
+        start_s: Where it begins, in seconds.
+        end_s: Where the next one begins.
+        scores: What the network says of the segments whose middle lies in it.
     """
 
     tracks: tuple[Tubelet, ...] = ()
     motion: SceneMotion | None = None
+    start_s: float = -math.inf
+    end_s: float = math.inf
+    scores: tuple[ActivityScore, ...] = ()
 
     @property
     def has_motion(self) -> bool:
         """Whether there are two rows of the picture's motion: fewer say nothing of how it changes."""
         return self.motion is not None and len(self.motion) >= 2
+
+
+def with_scores(windows: Iterable[ClipWindow], scores: Sequence[ActivityScore]) -> list[ClipWindow]:
+    """The same windows, each with the scores of the segments whose middle lies in it."""
+    middles_s = [(score.start_s + score.end_s) / 2 for score in scores]
+    return [
+        replace(
+            window,
+            scores=tuple(
+                score
+                for score, middle_s in zip(scores, middles_s, strict=True)
+                if window.start_s <= middle_s < window.end_s
+            ),
+        )
+        for window in windows
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +145,7 @@ def scene_features(motion: SceneMotion) -> Float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipModel:
-    """Two forests, of which one may lack.
+    """Two forests, of which one may lack, and whether the network votes with them.
 
     Attributes:
         classes: C names, in the order of the forests' shares.
@@ -132,6 +157,7 @@ class ClipModel:
         training: Where the forests come from: data, folds, figures.
         temperature: Softens (above 1) or sharpens (below 1) the mean of the votes, see `apply_temperature`. Trees that
             were grown to tell clips apart are less sure than they are right.
+        network: Whether the network of the same recogniser has a vote.
 
     Raises:
         CheckpointError: If there is no forest, one has other features or classes, or `window_s` or `temperature` is not
@@ -145,6 +171,7 @@ class ClipModel:
     scene: Forest | None
     training: Mapping[str, Any]
     temperature: float = 1.0
+    network: bool = False
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.temperature) and self.temperature > 0):
@@ -168,32 +195,44 @@ class ClipModel:
         """How probable each class is for a clip: each vote on average over the windows that have something for it.
 
         Args:
-            windows: Stretches of at most `window_s`, with tracks by `track_settings`.
+            windows: Stretches of at most `window_s`, with tracks by `track_settings`, and scores where the network votes.
 
         Returns:
             `None` where a forest of this model has nothing to go by, or nobody was followed in any window.
 
         Raises:
-            StructureError: If two tracks of a window have one id.
+            StructureError: If two tracks of a window have one id, or the scores are of other classes.
         """
-        people: list[Float] = []
-        scenes: list[Float] = []
-        for window in windows:
+        heard = list(windows)
+        for window in heard:
             if len({track.track_id for track in window.tracks}) != len(window.tracks):
                 raise StructureError("windows: expected one tubelet a person, got two of one track id")
-            if window.tracks:
-                people.append(clip_features(window.tracks))
-            if window.motion is not None and window.has_motion:
-                scenes.append(scene_features(window.motion))
-        if not people or (self.scene is not None and not scenes):
+        followed = [window for window in heard if window.tracks]
+        moving = [window.motion for window in heard if window.motion is not None and window.has_motion]
+        if not followed or (self.scene is not None and not moving):
             return None
         votes: dict[Voter, Float] = {}
+        if self.network and (network := self._network_votes(heard)):
+            votes["network"] = np.stack(network).mean(axis=0)
         if self.people is not None:
-            votes["people"] = self.people.probabilities(np.stack(people)).mean(axis=0)
+            people = np.stack([clip_features(window.tracks) for window in followed])
+            votes["people"] = self.people.probabilities(people).mean(axis=0)
         if self.scene is not None:
-            votes["scene"] = self.scene.probabilities(np.stack(scenes)).mean(axis=0)
+            scenes = np.stack([scene_features(motion) for motion in moving])
+            votes["scene"] = self.scene.probabilities(scenes).mean(axis=0)
         mean = apply_temperature(np.mean(list(votes.values()), axis=0)[None], self.temperature)[0]
         return ClipOpinion(self._named(mean), {voter: self._named(vote) for voter, vote in votes.items()})
+
+    def _network_votes(self, windows: Sequence[ClipWindow]) -> list[Float]:
+        """[C] for each window with a segment."""
+        found = [find_leading_people(window.scores) for window in windows]
+        leading = [people for people in found if people is not None]
+        for people in leading:
+            if people.classes != self.classes:
+                raise StructureError(
+                    f"windows: expected scores of {list(self.classes)}, got {list(people.classes)}"
+                )
+        return [people.probabilities for people in leading]
 
     def _named(self, values: Float) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.classes, values, strict=True)}

@@ -122,7 +122,7 @@ class SummaryEntry(_Entry):
     track_ids: list[int] = Field(description="The people who decided, the first most.")
     votes: dict[str, dict[str, Probability]] = Field(
         default_factory=dict,
-        description="Where a model of whole clips judged: what the people's movement and the picture's say by themselves.",
+        description="Where a model of whole clips judged: what each of its voters says by itself.",
     )
 
 

@@ -18,7 +18,11 @@ from activity.report.wording import clock, clock_range, count, percent, seconds
 from activity.structures import ActivityScore, SceneAlert
 
 _AGENCIES: Final = {"police": "Police", "fire_department": "Fire department"}
-_VOTERS: Final = {"people": "By how the people moved", "scene": "By how the picture moved"}
+_VOTERS: Final = {
+    "network": "By the network",
+    "people": "By how the people moved",
+    "scene": "By how the picture moved",
+}
 _PART_NAMES: Final[dict[Part, str]] = {
     "activities": "Activity of each person",
     "detections": "Weapons",

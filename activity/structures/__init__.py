@@ -8,6 +8,7 @@ from activity.structures.fire import BurningObject, FireFinding
 from activity.structures.geometry import box_area, box_iou, boxes_around_keypoints, oks
 from activity.structures.hands import Hands
 from activity.structures.holders import HolderCandidate, HolderLink, HolderRule
+from activity.structures.leading import BACKGROUND, LEADING_RULE, LeadingPeople, find_leading_people
 from activity.structures.motion import MOTION_MEASURES, SceneMotion
 from activity.structures.poses import Poses
 from activity.structures.skeleton import (
@@ -25,12 +26,14 @@ from activity.structures.tubelets import Tubelet
 from activity.structures.video import Frame, VideoInfo
 
 __all__ = [
+    "BACKGROUND",
     "BODY_PARTS",
     "COCO_FLIP",
     "COCO_KEYPOINT_NAMES",
     "COCO_LIMBS",
     "COCO_SIGMAS",
     "KEYPOINT_COUNT",
+    "LEADING_RULE",
     "MOTION_MEASURES",
     "ActivityScore",
     "Agency",
@@ -46,6 +49,7 @@ __all__ = [
     "HolderCandidate",
     "HolderLink",
     "HolderRule",
+    "LeadingPeople",
     "Poses",
     "SceneAlert",
     "SceneMotion",
@@ -57,5 +61,6 @@ __all__ = [
     "box_iou",
     "boxes_around_keypoints",
     "explained_by_others",
+    "find_leading_people",
     "oks",
 ]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity.errors import StructureError
-from activity.fusion.clip_summary import RULE, ClipVerdict, summarize_clip
-from activity.structures import ActivityScore
+from activity.fusion.clip_summary import ClipVerdict, summarize_clip
+from activity.structures import LEADING_RULE, ActivityScore
 
 FIGHT = ("Fighting", "Normal")
 
@@ -34,8 +34,8 @@ def test_the_three_people_who_stand_out_most_speak_for_the_clip() -> None:
     assert summary.label == "Fighting"
     assert summary.score == pytest.approx(0.6)
     assert summary.probabilities == pytest.approx({"Fighting": 0.6, "Normal": 0.4})
-    assert summary.rule == RULE
-    assert "the 3 people" in RULE
+    assert summary.rule == LEADING_RULE
+    assert "the 3 people" in LEADING_RULE
     assert summary.reason is None
 
 

@@ -21,10 +21,11 @@ from activity.recognition.clip_model import (
     clip_features,
     pool_people,
     scene_features,
+    with_scores,
 )
 from activity.recognition.forest import LEAF, Forest
 from activity.recognition.motion_features import MOTION_FEATURES, motion_features
-from activity.structures import MOTION_MEASURES, SceneMotion, Tubelet
+from activity.structures import MOTION_MEASURES, ActivityScore, SceneMotion, Tubelet
 
 CLASSES = ("Fighting", "Normal")
 SMALL = BPTubeFormerConfig(
@@ -147,6 +148,43 @@ def test_a_long_clip_is_the_mean_of_its_windows() -> None:
     assert opinion.votes["people"]["Fighting"] == pytest.approx(0.75)
 
 
+def score(fighting: float, *, track_id: int = 1, start_s: float = 0.0) -> ActivityScore:
+    return ActivityScore(
+        track_id, start_s, start_s + 2, CLASSES, np.array([fighting, 1 - fighting], np.float32)
+    )
+
+
+def test_the_network_votes_by_the_people_who_stand_out_most() -> None:
+    scores = tuple(score(p, track_id=n) for n, p in enumerate((0.1, 0.9, 0.8, 0.4)))
+    opinion = model(network=True).judge([ClipWindow((person(1),), motion(3.0), scores=scores)])
+    assert opinion is not None
+    assert opinion.votes["network"]["Fighting"] == pytest.approx((0.9 + 0.8 + 0.4) / 3)
+    assert opinion.probabilities["Fighting"] == pytest.approx((0.7 + 0.75 + 0.875) / 3)
+    without = model().judge([ClipWindow((person(1),), motion(3.0), scores=scores)])
+    assert without is not None
+    assert set(without.votes) == {"people", "scene"}
+
+
+def test_where_nobody_was_followed_for_a_segment_the_forests_decide() -> None:
+    opinion = model(network=True).judge([ClipWindow((person(1),), motion(3.0))])
+    assert opinion is not None
+    assert opinion.probabilities["Fighting"] == pytest.approx(0.8125)
+
+
+def test_scores_of_other_classes_are_refused() -> None:
+    other = ActivityScore(1, 0, 2, ("Arson", "Normal"), np.array([0.5, 0.5], np.float32))
+    with pytest.raises(StructureError, match=r"expected scores of .*Fighting.*, got .*Arson"):
+        model(network=True).judge([ClipWindow((person(1),), motion(3.0), scores=(other,))])
+
+
+def test_each_score_goes_to_the_window_that_its_middle_lies_in() -> None:
+    windows = [ClipWindow(end_s=4.0), ClipWindow(start_s=4.0)]
+    scores = [score(0.1, start_s=s) for s in (0.0, 2.5, 3.0, 9.0)]  # middles 1, 3.5, 4 and 10 s
+    first, second = with_scores(windows, scores)
+    assert [s.start_s for s in first.scores] == [0.0, 2.5]
+    assert [s.start_s for s in second.scores] == [3.0, 9.0]
+
+
 def test_one_person_twice_is_refused() -> None:
     with pytest.raises(StructureError, match="two of one track id"):
         model().judge([ClipWindow((person(1), person(2, track_id=1)))])
@@ -195,8 +233,9 @@ def test_a_checkpoint_keeps_the_model_to_the_last_digit(tmp_path: Path) -> None:
     assert kept_opinion is not None
     assert opinion is not None
     assert kept_opinion.probabilities == pytest.approx(opinion.probabilities, abs=1e-7)
-    alone = load_checkpoint(save(tmp_path / "alone.safetensors", model(people=None))).clip_model
+    alone = load_checkpoint(save(tmp_path / "alone.safetensors", model(people=None, network=True))).clip_model
     assert alone is not None
+    assert (kept.network, alone.network) == (False, True)
     assert alone.people is None
     assert load_checkpoint(save(tmp_path / "without.safetensors", None)).clip_model is None
 

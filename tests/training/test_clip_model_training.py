@@ -15,6 +15,7 @@ from activity.recognition.architectures import build_network
 from activity.recognition.bptubeformer import BPTubeFormerConfig
 from activity.recognition.checkpoint import load_checkpoint, save_checkpoint
 from activity.recognition.clip_model import CLIP_FEATURES, CLIP_RULE, SCENE_FEATURES
+from activity.training.recognizer import clip_network
 from activity.training.recognizer.clip_model import (
     Clips,
     cross_validate_clips,
@@ -22,6 +23,9 @@ from activity.training.recognizer.clip_model import (
     train_clip_model,
 )
 from activity.training.recognizer.clip_model_config import ClipModelConfig
+from activity.training.recognizer.config import RecognizerConfig
+from activity.training.recognizer.fit import fit
+from activity.training.recognizer.trainer import train
 
 CLASSES = ("Fighting", "Normal")
 SOURCES = ("s01", "s02", "s03", "s04", "s05", "s38")  # s38 is held out, the others are not
@@ -81,6 +85,7 @@ def config(folder: Path, **changes: Any) -> ClipModelConfig:
         "checkpoint": folder / "r.safetensors",
         "data": data,
         "measured_on": [{**data, "name": "the same again"}],
+        "network": False,
         "trees": 40,
         "least_leaf": 1,
         "folds": 5,
@@ -91,7 +96,7 @@ def config(folder: Path, **changes: Any) -> ClipModelConfig:
 
 def test_a_model_that_anybody_could_draw_up_is_learned_and_used(folder: Path) -> None:
     before = load_checkpoint(folder / "r.safetensors")
-    path = train_clip_model(config(folder))
+    path = train_clip_model(config(folder), run_directory=folder / "run")
     after = load_checkpoint(path)
     assert after.training == {"seed": 7}
     for name, weight in before.network.state_dict().items():
@@ -123,7 +128,9 @@ def test_a_model_that_anybody_could_draw_up_is_learned_and_used(folder: Path) ->
 
 def test_the_card_gets_one_chapter_and_the_hash_of_the_new_file(folder: Path) -> None:
     for _ in range(2):
-        path = train_clip_model(config(folder, data_statement="Shaken people.", fold_seeds=[0]))
+        path = train_clip_model(
+            config(folder, data_statement="Shaken people.", fold_seeds=[0]), run_directory=folder / "run"
+        )
     card = (folder / "r.md").read_text()
     assert card.count("## The clip as a whole") == 1
     assert "- Sing." in card
@@ -203,17 +210,83 @@ def test_each_voter_is_measured_alone_where_both_know_something(folder: Path) ->
     assert fit_clip_model(config(folder), blind, CLASSES).scene is None
 
 
+def with_a_recipe(folder: Path) -> None:
+    """A network that was trained by a recipe on the same clips."""
+    recipe = {
+        "data": {
+            "trajectories": str(folder / "people"),
+            "sources": str(folder / "sources.csv"),
+            "train_stride": 6,
+        },
+        "tubelets": {"frames": 24, "stride": 6},
+        "network": {
+            "kernel": [8, 3, 3], "stride": [8, 3, 3], "channels": 8, "heads": 2, "part_depth": 1, "body_depth": 1,
+            "velocity": True,
+        },
+        "optimization": {"epochs": 12, "clips_per_batch": 8, "segments_per_clip": 2, "learning_rate": 0.005},
+        "folds": 2,
+    }  # fmt: skip
+    train(
+        RecognizerConfig.model_validate({**recipe, "checkpoint": folder / "r.safetensors"}),
+        run_directory=folder / "first",
+    )
+
+
+def test_the_network_votes_on_clips_that_it_has_not_learned_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activity.training.recognizer.floor.TREES", 20)
+    with_a_recipe(folder)
+    learned: list[set[str]] = []
+    real = fit
+
+    def watch(config: RecognizerConfig, videos: Any, *rest: Any, **named: Any) -> Any:
+        learned.append({video.group for video in videos})
+        return real(config, videos, *rest, **named)
+
+    monkeypatch.setattr(clip_network, "fit", watch)
+    settings = config(folder, network=True, fold_seeds=[0])
+    path = train_clip_model(settings, run_directory=folder / "run")
+    assert len(learned) == 5
+    assert all(len(sources) == 4 for sources in learned)  # of the five that are not held out
+    assert set.union(*learned) == set(SOURCES[:5])
+    model = load_checkpoint(path).clip_model
+    assert model is not None
+    assert model.network
+    assert set(model.training["cross_validation"]) == {
+        f"{name}{words}"
+        for name in ("people", "the same again")
+        for words in ("", ", network alone", ", people alone")
+    }
+    assert model.training["cross_validation"]["people"]["mean"] == pytest.approx((5 / 6 + 1) / 2)
+    assert model.training["held_out"]["people, network alone"]["n"] == 2
+    figures = evaluate_recognizer(folder / "people", path, sources=folder / "sources.csv")
+    assert figures["confusion"] == [[6, 1], [0, 6]]
+    assert "The network has one" in (folder / "r.md").read_text()
+
+    train_clip_model(settings, run_directory=folder / "run")
+    assert len(learned) == 5  # the votes were kept
+    (folder / "people" / "Fighting" / "v0" / "1.csv").unlink()
+    train_clip_model(settings, run_directory=folder / "run")
+    assert len(learned) == 10  # other people, other votes
+
+
+def test_a_network_without_a_recipe_cannot_vote(folder: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"states no recipe .* leave its vote out"):
+        train_clip_model(config(folder, network=True), run_directory=folder / "run")
+
+
 def test_what_cannot_be_learned_from_is_refused_by_name(folder: Path) -> None:
     section = {"name": "x", "trajectories": folder / "people", "sources": folder / "sources.csv"}
     with pytest.raises(ConfigurationError, match=r"data\.x\.sources: name a CSV"):
-        train_clip_model(config(folder, data={**section, "sources": None}))
+        train_clip_model(config(folder, data={**section, "sources": None}), run_directory=folder / "run")
     with pytest.raises(DatasetError, match="6 folds need as many sources, got 5"):
-        train_clip_model(config(folder, folds=6))
+        train_clip_model(config(folder, folds=6), run_directory=folder / "run")
     with pytest.raises(DatasetError, match="raise window_s"):
-        train_clip_model(config(folder, window_s=0.6))
+        train_clip_model(config(folder, window_s=0.6), run_directory=folder / "run")
     (folder / "people" / "Normal").rename(folder / "people" / "Calm")
     with pytest.raises(CheckpointError, match=r"knows Fighting, Normal, .* has Calm"):
-        train_clip_model(config(folder))
+        train_clip_model(config(folder), run_directory=folder / "run")
     for changes, words in (
         ({"tracks": {"frames": 1}}, "tubelets.frames"),
         ({"measured_on": [section, section]}, "names that differ"),

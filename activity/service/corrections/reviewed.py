@@ -16,9 +16,8 @@ from activity.report import read_report
 from activity.report.schema import Report
 from activity.service.database import Database, Incident, IncidentState
 from activity.service.database.repository.jobs import get_step_file
-from activity.service.deliveries.messages import BACKGROUND
 from activity.service.storage import Storage
-from activity.structures import Track
+from activity.structures import BACKGROUND, Track
 
 REPORT: Final = "report.json"
 

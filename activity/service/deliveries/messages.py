@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -18,14 +17,14 @@ from activity.alerts import (
 from activity.service.database.base import now
 from activity.service.database.tables import Delivery, Incident, Review
 from activity.service.deliveries.settings import AlertSettings
-from activity.structures import Evidence, SceneAlert
-
-BACKGROUND: Final = "Normal"
-"""Name of the class that stands for "nothing happens": a correction to it takes the alert back."""
+from activity.structures import BACKGROUND, Evidence, SceneAlert
 
 
 def is_withdrawal(incident: Incident, review: Review | None = None) -> bool:
-    """Whether people say that there was no incident: the last of them, or the one whose review is given."""
+    """Whether people say that there was no incident: the last of them, or the one whose review is given.
+
+    A correction to the background takes the alert back too.
+    """
     if review is not None:
         return review.decision == "dismissed" or (
             review.decision == "corrected" and review.label == BACKGROUND

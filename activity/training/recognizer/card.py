@@ -72,11 +72,17 @@ def _clip_chapter(checkpoint: Path, config: ClipModelConfig, training: Mapping[s
     return [
         _CLIP_CHAPTER,
         "",
-        "The clip's summary (its label and probabilities) does not come from the network but from two forests of "
-        f"{config.trees} extremely randomised trees in the same file, whose mean decides: one on 188 hand-made numbers on how "
-        "all people moved over their whole tracks, one on 85 numbers on how the picture moved (optical flow), which also "
-        "knows of people whom nobody could follow. The network still gives every person's activity by segment, and with it "
-        "the alerts, the people named beside the summary and the attention pictures.",
+        f"The clip's summary (its label and probabilities) is the mean of {'three' if config.network else 'two'} votes. "
+        + (
+            "The network has one, by the people who stand out most to it; in the folds below it was trained anew without the "
+            "clips that it votes on. The others are forests"
+            if config.network
+            else "They are forests"
+        )
+        + f" of {config.trees} extremely randomised trees in the same file: one on 188 hand-made numbers on how all people "
+        "moved over their whole tracks, one on 85 numbers on how the picture moved (optical flow), which also knows of people "
+        "whom nobody could follow. Every person's activity by segment comes from the network alone, and with it the alerts, "
+        "the people named beside the summary and the attention pictures.",
         "",
         f"Made by `activity train recognizer --config configs/clip_model_{checkpoint.stem.removeprefix('recognizer_')}"
         f".yaml`, {', '.join(f'{name} {version}' for name, version in training['versions'].items())}. "

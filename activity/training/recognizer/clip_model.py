@@ -1,9 +1,9 @@
-"""Train the forests that judge whole clips, and say honestly how good they are on sources that they have not seen."""
+"""Train what judges whole clips, and say honestly how good it is on sources that it has not seen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -27,8 +27,7 @@ from activity.evaluation.recognition import (
     confusion_matrix,
     spread,
 )
-from activity.fusion.clip_summary import BACKGROUND
-from activity.recognition.checkpoint import load_checkpoint, save_checkpoint
+from activity.recognition.checkpoint import RecognizerCheckpoint, load_checkpoint, save_checkpoint
 from activity.recognition.clip_model import (
     SCENE_FEATURES,
     ClipModel,
@@ -38,10 +37,14 @@ from activity.recognition.clip_model import (
     scene_features,
 )
 from activity.recognition.forest import LEAF, Forest
+from activity.recognition.recognizer import Recognizer
+from activity.structures import BACKGROUND
 from activity.training.recognizer.card import add_clip_model
 from activity.training.recognizer.clip_calibration import FoldVotes, calibrate
 from activity.training.recognizer.clip_model_config import ClipModelConfig, NamedData
+from activity.training.recognizer.clip_network import FoldNetworks, Votes, network_votes
 from activity.training.recognizer.validation import read_training_data
+from activity.tubelets import TubeletSettings
 
 Float = npt.NDArray[np.float64]
 Answer = tuple[str, int, int]
@@ -49,6 +52,7 @@ Answer = tuple[str, int, int]
 
 
 VOTERS: Final[tuple[Voter, ...]] = get_args(Voter)
+FORESTS: Final[tuple[Voter, ...]] = ("people", "scene")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +63,10 @@ class Clips:
         names: N clips.
         labels: [N], index of the class.
         sources: N sources.
-        features: For each voter [N, F]: `clip_features` [N, 188] of the people, `scene_features` [N, 85].
-        known: For each voter [N], whether there is anything to go by: somebody was followed, the motion was measured.
+        features: For each forest [N, F]: `clip_features` [N, 188] of the people, `scene_features` [N, 85].
+        known: For each forest [N], whether there is anything to go by: somebody was followed, the motion was measured.
+        network: [N, C], what a network that did not learn from them says; NaN for a clip without a segment. `None` where
+            none was asked.
     """
 
     names: tuple[str, ...]
@@ -68,6 +74,7 @@ class Clips:
     sources: tuple[str, ...]
     features: Mapping[Voter, Float]
     known: Mapping[Voter, npt.NDArray[np.bool_]]
+    network: Votes | None = None
 
     @classmethod
     def from_videos(cls, videos: Sequence[LabelledVideo], classes: Sequence[str]) -> Clips:
@@ -100,35 +107,53 @@ class Clips:
             tuple(self.names[row] for row in chosen),
             self.labels[chosen],
             tuple(self.sources[row] for row in chosen),
-            {voter: self.features[voter][chosen] for voter in VOTERS},
-            {voter: self.known[voter][chosen] for voter in VOTERS},
+            {forest: self.features[forest][chosen] for forest in FORESTS},
+            {forest: self.known[forest][chosen] for forest in FORESTS},
+            None if self.network is None else self.network[chosen],
         )
 
+    def knows(self, voter: Voter) -> npt.NDArray[np.bool_]:
+        """[N], whether a voter has anything to go by. Without a person who was followed nobody votes."""
+        if voter == "network":
+            known = np.zeros(len(self.names), bool) if self.network is None else ~np.isnan(self.network[:, 0])
+        else:
+            known = self.known[voter]
+        return known & self.known["people"]
 
-def train_clip_model(config: ClipModelConfig) -> Path:
+
+def train_clip_model(config: ClipModelConfig, *, run_directory: Path) -> Path:
     """Cross-validate the model, fit it to everything that is not held out, and write it into the checkpoint.
 
     The card beside the checkpoint gets a chapter on it, with the new hash.
+
+    Args:
+        config: All settings.
+        run_directory: Where the votes of networks that were trained without a fold are kept, to go on from.
 
     Returns:
         The checkpoint.
 
     Raises:
-        CheckpointError: If the checkpoint is missing or damaged, or its classes are not those of the data.
+        CheckpointError: If the checkpoint is missing or damaged, its classes are not those of the data, or its network
+            shall vote and it states no recipe.
         DatasetError: If the data cannot be read or split.
         OutputError: If the checkpoint or its card cannot be written.
     """
     console = Console(stderr=True)
     loaded = load_checkpoint(config.checkpoint)
     classes = loaded.classes
-    sets = {data.name: _read(data, config, classes) for data in (config.data, *config.measured_on)}
+    videos = {data.name: _read(data, config, loaded) for data in (config.data, *config.measured_on)}
+    sets = {name: Clips.from_videos(list(found.values()), classes) for name, found in videos.items()}
+    networks = None
+    if config.network:
+        networks = FoldNetworks(loaded, videos, directory=run_directory, console=console)
     held_out = {name: [r for r, s in enumerate(c.sources) if is_held_out(s)] for name, c in sets.items()}
     learned = {
         name: clips.take([row for row in range(len(clips.names)) if row not in set(held_out[name])])
         for name, clips in sets.items()
     }
     own = learned[config.data.name]
-    validation = cross_validate_clips(config, learned, classes)
+    validation = cross_validate_clips(config, learned, classes, networks=networks)
     for name, figures in validation.items():
         console.print(
             f"{name}: balanced accuracy {figures['mean']:.3f} ± {figures['standard_deviation']:.3f}, "
@@ -137,12 +162,14 @@ def train_clip_model(config: ClipModelConfig) -> Path:
         )
     calibration = next(figures["calibration"] for figures in validation.values() if "calibration" in figures)
     model = fit_clip_model(config, own, classes)
-    apart = {
-        f"{name}{words}": _figures([_answers(model, sets[name].take(rows), voters)], len(classes))
-        for name, rows in held_out.items()
-        if rows
-        for words, voters in _juries(sets[name]).items()
-    }
+    apart = {}
+    for name, rows in held_out.items():
+        clips = sets[name].take(rows)
+        if config.network and rows:
+            seen = [videos[name][clip] for clip in clips.names]
+            clips = replace(clips, network=network_votes(Recognizer(loaded), seen))
+        for words, voters in _juries(sets[name], network=config.network).items() if rows else ():
+            apart[f"{name}{words}"] = _figures([_answers(model, clips, voters)], len(classes))
     training = {
         "recipe": config.model_dump(mode="json", exclude={"checkpoint"}),
         "protocol": f"{config.folds} folds grouped by source, {len(own.names)} clips of {len(set(own.sources))} "
@@ -160,6 +187,7 @@ def train_clip_model(config: ClipModelConfig) -> Path:
         scene=model.scene,
         training=training,
         temperature=calibration["temperature"],
+        network=config.network,
     )
     save_checkpoint(
         config.checkpoint,
@@ -175,7 +203,11 @@ def train_clip_model(config: ClipModelConfig) -> Path:
 
 
 def cross_validate_clips(
-    config: ClipModelConfig, sets: dict[str, Clips], classes: Sequence[str]
+    config: ClipModelConfig,
+    sets: dict[str, Clips],
+    classes: Sequence[str],
+    *,
+    networks: FoldNetworks | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Fit on the first set's clips of four parts of the sources and answer for the fifth in every set.
 
@@ -183,6 +215,7 @@ def cross_validate_clips(
         config: The recipe.
         sets: By name, the first one `config.data`; sources that are held out are not among them.
         classes: C names.
+        networks: Trains the network without each fold; `None` leaves its vote out.
 
     Returns:
         For each set, and for each voter alone where several know something of the set, `values`, the balanced accuracy of every fold seed, their `mean` and `standard_deviation`,
@@ -197,7 +230,7 @@ def cross_validate_clips(
         raise DatasetError(
             f"cross-validation: {config.folds} folds need as many sources, got {len(set(learned.sources))}"
         )
-    juries = {name: _juries(clips) for name, clips in sets.items()}
+    juries = {name: _juries(clips, network=networks is not None) for name, clips in sets.items()}
     columns = [f"{name}{words}" for name, jury in juries.items() for words in jury]
     answers: dict[str, list[list[Answer]]] = {column: [] for column in columns}
     first, jury = next(iter(juries[config.data.name].items()))
@@ -207,13 +240,16 @@ def cross_validate_clips(
         splitter = GroupKFold(config.folds, shuffle=True, random_state=seed)
         for fold, (train, test) in enumerate(splitter.split(learned.sources, groups=learned.sources)):
             model = fit_clip_model(config, learned.take(train), classes)
-            judged, known = _mean_votes(model, learned.take(test), jury)
-            votes.append(FoldVotes(seed, fold, judged[known], learned.labels[test][known]))
             apart = {learned.sources[row] for row in test}
+            heard = {} if networks is None else networks.votes(seed=seed, fold=fold + 1, apart=apart)
             for name, clips in sets.items():
                 rows = [row for row, source in enumerate(clips.sources) if source in apart]
+                tested = replace(clips.take(rows), network=heard.get(name))
                 for words, voters in juries[name].items() if rows else ():
-                    of_seed[f"{name}{words}"] += _answers(model, clips.take(rows), voters)
+                    of_seed[f"{name}{words}"] += _answers(model, tested, voters)
+                if name == config.data.name:
+                    judged, known = _mean_votes(model, tested, jury)
+                    votes.append(FoldVotes(seed, fold, judged[known], tested.labels[known]))
         for column, found in of_seed.items():
             answers[column].append(found)
     figures = {name: _figures(found, len(classes)) for name, found in answers.items()}
@@ -221,9 +257,9 @@ def cross_validate_clips(
     return figures
 
 
-def _juries(clips: Clips) -> dict[str, tuple[Voter, ...]]:
+def _juries(clips: Clips, *, network: bool) -> dict[str, tuple[Voter, ...]]:
     """Who may answer: all voters together where all know something, and each by itself; with the words for a table."""
-    able = tuple(voter for voter in VOTERS if clips.known[voter].any())
+    able = tuple(voter for voter in VOTERS if (network if voter == "network" else clips.known[voter].any()))
     alone: dict[str, tuple[Voter, ...]] = {f", {voter} alone": (voter,) for voter in able}
     return ({"": able} if len(able) > 1 else {}) | alone
 
@@ -235,7 +271,7 @@ def fit_clip_model(config: ClipModelConfig, clips: Clips, classes: Sequence[str]
         DatasetError: If no voter knows a clip of every class.
     """
     forests: dict[Voter, Forest | None] = {}
-    for voter in VOTERS:
+    for voter in FORESTS:
         used = clips.take(np.flatnonzero(clips.known[voter]))
         lost = [name for index, name in enumerate(classes) if index not in used.labels]
         forests[voter] = None if lost else _grow(config, used.features[voter], used.labels)
@@ -312,9 +348,15 @@ def _mean_votes(
     total = np.zeros((len(clips.names), len(model.classes)))
     votes = np.zeros(len(clips.names))
     for voter in voters:
+        known = clips.knows(voter)
+        if not known.any():
+            continue
+        if voter == "network" and clips.network is not None:
+            total[known] += clips.network[known]
+            votes += known
+            continue
         forest: Forest | None = getattr(model, voter)
-        known = clips.known[voter] & clips.known["people"]
-        if forest is not None and known.any():
+        if forest is not None:
             total[known] += forest.probabilities(clips.features[voter][known])
             votes += known
     return total / np.maximum(votes, 1)[:, None], votes > 0
@@ -345,7 +387,8 @@ def _figures(seeds: Sequence[Sequence[Answer]], classes: int) -> dict[str, Any]:
     }
 
 
-def _read(data: NamedData, config: ClipModelConfig, classes: Sequence[str]) -> Clips:
+def _read(data: NamedData, config: ClipModelConfig, loaded: RecognizerCheckpoint) -> dict[str, LabelledVideo]:
+    """The clips of a set by name, cut for the network and for the forests."""
     if data.sources is None:
         raise ConfigurationError(
             f"data.{data.name}.sources: name a CSV with the columns clip and source; clips of one source must not be "
@@ -355,15 +398,15 @@ def _read(data: NamedData, config: ClipModelConfig, classes: Sequence[str]) -> C
     table = read_clip_sources(data.sources)
     videos = cut_videos(
         dataset,
-        config.track_settings,
+        TubeletSettings.from_mapping(loaded.tubelet_settings),
         groups=table.sources,
         categories=table.categories_of(dataset),
         clip_settings=(config.track_settings, config.window_s),
     )
-    strange = sorted({video.category for video in videos} - set(classes))
+    strange = sorted({video.category for video in videos} - set(loaded.classes))
     if strange:
         raise CheckpointError(
-            f"{config.checkpoint}: knows {', '.join(classes)}, {data.trajectories} has {', '.join(strange)}; rename "
+            f"{config.checkpoint}: knows {', '.join(loaded.classes)}, {data.trajectories} has {', '.join(strange)}; rename "
             "them with class_names, or name a recogniser that knows them"
         )
-    return Clips.from_videos(videos, classes)
+    return {video.video: video for video in videos}

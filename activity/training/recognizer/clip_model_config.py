@@ -37,6 +37,11 @@ class ClipModelConfig(BaseModel):
     selection_statement: str = Field(
         "", description="For the model card: what was chosen by looking at the cross-validation."
     )
+    network: bool = Field(
+        True,
+        description="The recogniser's network has a vote. It is trained anew without each fold, by the recipe that its "
+        "checkpoint states, to be measured on clips that it has not learned from.",
+    )
     tracks: dict[str, Any] = Field(
         default_factory=dict, description="Fields of TubeletSettings: how tracks are resampled."
     )

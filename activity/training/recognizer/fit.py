@@ -22,11 +22,11 @@ from activity.errors import ConfigurationError
 from activity.evaluation.labelled_videos import (
     LabelledVideo,
 )
-from activity.fusion.clip_summary import BACKGROUND
 from activity.recognition.architectures import NetworkConfig, build_network
 from activity.recognition.checkpoint import RecognizerCheckpoint
 from activity.recognition.pair_bptubeformer import PairBPTubeFormerConfig
 from activity.recognition.recognizer import Recognizer
+from activity.structures import BACKGROUND
 from activity.structures.layouts import COCO_LAYOUT, SkeletonLayout
 from activity.training.recognizer.augmentation import GridArranger, augment, crop_time
 from activity.training.recognizer.config import AugmentationSection, OptimizationSection, RecognizerConfig
