@@ -10,12 +10,14 @@ from activity import structures
 
 def test_the_public_names_are_these() -> None:
     assert structures.__all__ == [
+        "BACKGROUND",
         "BODY_PARTS",
         "COCO_FLIP",
         "COCO_KEYPOINT_NAMES",
         "COCO_LIMBS",
         "COCO_SIGMAS",
         "KEYPOINT_COUNT",
+        "LEADING_RULE",
         "MOTION_MEASURES",
         "ActivityScore",
         "Agency",
@@ -31,6 +33,7 @@ def test_the_public_names_are_these() -> None:
         "HolderCandidate",
         "HolderLink",
         "HolderRule",
+        "LeadingPeople",
         "Poses",
         "SceneAlert",
         "SceneMotion",
@@ -42,6 +45,7 @@ def test_the_public_names_are_these() -> None:
         "box_iou",
         "boxes_around_keypoints",
         "explained_by_others",
+        "find_leading_people",
         "oks",
     ]
     assert all(hasattr(structures, name) for name in structures.__all__)
