@@ -103,7 +103,7 @@ class HeatmapNetwork(nn.Module):
         fine_width: int = 32,
         blocks: int = 4,
         fine_blocks: int = 2,
-        context_blocks: int = 3,
+        context_blocks: int = 5,
     ) -> None:
         super().__init__()
         self.backbone = YoloxBackbone()
