@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from activity.recognition.recognizer import Recognizer
 from activity.structures import Tubelet
+from activity.training.recognizer.config import RecognizerConfig
 
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "recognizer_fighting.safetensors"
 
@@ -37,7 +39,22 @@ def test_its_header_holds_its_figures_and_names_no_folder_of_a_machine(recognize
         assert low < validation[level]["balanced_accuracy"] < high
     assert "by source" in validation["protocol"]
     assert not set(recognizer.training["videos"]) & set(recognizer.training["held_out_videos"])
-    assert recognizer.training["recipe"]["data"]["trajectories"] == "../shared/data/trajectories"
+    recipe = recognizer.training["recipe"]
+    written = RecognizerConfig.model_validate(
+        yaml.safe_load((CHECKPOINT.parents[1] / "configs" / "recognizer_fighting.yaml").read_text())
+    )
+    assert recipe == written.model_dump(mode="json", exclude={"checkpoint"})
+    assert not any(
+        Path(tracks["trajectories"]).is_absolute() for tracks in (recipe["data"], *recipe["data"]["also"])
+    )
+
+
+def test_its_network_and_both_forests_judge_whole_clips(recognizer: Recognizer) -> None:
+    model = recognizer.clip_model
+    assert model is not None
+    assert model.network
+    assert model.people is not None
+    assert model.scene is not None
 
 
 def test_its_card_speaks_of_this_very_file_with_the_same_figures(recognizer: Recognizer) -> None:
