@@ -24,7 +24,8 @@ class LabelledVideo:
         video: Its name.
         category: Its class.
         group: What it must not be split from: its source, or the video itself.
-        people: The tubelets of each person; a person without a usable segment has an empty tuple.
+        people: The tubelets of each person, whose number from 1 is their track id, whatever the files call it; a person
+            without a usable segment has an empty tuple.
         windows: The whole clip in windows of time, for a model of whole clips; empty where none asks, or nothing is known.
     """
 
@@ -84,7 +85,7 @@ def cut_videos(
         # the files' own ids need not differ, those of a clip's people must
         followed = tracks.setdefault(trajectory.video, [])
         followed.append(replace(trajectory.track, track_id=len(followed) + 1))
-        people.setdefault(trajectory.video, []).append(tuple(make_tubelets(trajectory.track, settings)))
+        people.setdefault(trajectory.video, []).append(tuple(make_tubelets(followed[-1], settings)))
     labels = {**(categories or {}), **dataset.videos}
     if groups is not None and (lost := sorted(set(labels) - set(groups))):
         raise DatasetError(f"{dataset.root}: no source is known of {len(lost)} videos: {', '.join(lost[:5])}")
@@ -122,12 +123,8 @@ def predict(recognizer: Recognizer, videos: Sequence[LabelledVideo]) -> list[Pre
 def judge(
     model: ClipModel | None, video: LabelledVideo, people: Sequence[Sequence[ActivityScore]]
 ) -> ClipVerdict | None:
-    """What a model of whole clips says of a video that was cut for it, with the network's scores of its people.
-
-    People of a video may share an id in their files: here they are counted anew, as the windows' are.
-    """
+    """What a model of whole clips says of a video that was cut for it, with the network's scores of its people."""
     if model is None:
         return None
-    scores = [replace(score, track_id=number) for number, person in enumerate(people, 1) for score in person]
-    opinion = model.judge(with_scores(video.windows, scores))
+    opinion = model.judge(with_scores(video.windows, [score for person in people for score in person]))
     return None if opinion is None else ClipVerdict(opinion.probabilities, CLIP_RULE, opinion.votes)

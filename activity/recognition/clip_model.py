@@ -30,10 +30,10 @@ SCENE_FEATURES: Final = 5 * len(MOTION_MEASURES)
 _LEADING: Final = 3
 
 CLIP_RULE: Final = (
-    "the mean of the votes of the network, by the people who stand out most to it, of a forest on how all people moved over "
-    "their whole tracks (speeds, accelerations, posture), and of one on how the picture moved (optical flow: how fast, how "
-    "much of it, in how many directions), each averaged over the windows of a long clip, calibrated on sources that were "
-    "not learned from; the people named are those who stand out most to the network"
+    "the mean of the votes that are given beside it: of the network, by the people who stand out most to it, of a forest on "
+    "how all people moved over their whole tracks (speeds, accelerations, posture), and of one on how the picture moved "
+    "(optical flow: how fast, how much of it, in how many directions), each averaged over the windows of a long clip, "
+    "calibrated on sources that were not learned from; the people named are those who stand out most to the network"
 )
 
 Float = npt.NDArray[np.float64]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,21 @@ def test_scores_come_back_to_the_people_they_belong_to(trajectories: Path, check
             assert len(alone) == len(answers)
             for a, b in zip(alone, answers, strict=True):
                 np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-5)
+
+
+def test_people_whose_files_share_an_id_stay_two_people(trajectories: Path, checkpoint: Path) -> None:
+    dataset = read_hr_crime(trajectories)
+    alike = replace(
+        dataset,
+        trajectories=tuple(
+            replace(one, track=replace(one.track, track_id=7)) for one in dataset.trajectories
+        ),
+    )
+    known, shared = (cut_videos(data, SETTINGS) for data in (dataset, alike))
+    ids = [[tubelet.track_id for tubelet in video.tubelets] for video in shared]
+    assert any(len(set(numbers)) > 1 for numbers in ids)
+    recognizer = Recognizer.load(checkpoint)
+    assert measure(predict(recognizer, shared), CLASSES) == measure(predict(recognizer, known), CLASSES)
 
 
 def test_a_damaged_checkpoint_ends_the_evaluation(trajectories: Path, checkpoint: Path) -> None:

@@ -17,12 +17,12 @@ from activity.recognition.checkpoint import load_checkpoint, save_checkpoint
 from activity.recognition.clip_model import CLIP_FEATURES, CLIP_RULE, SCENE_FEATURES
 from activity.training.recognizer import clip_network
 from activity.training.recognizer.clip_model import (
-    Clips,
     cross_validate_clips,
     fit_clip_model,
     train_clip_model,
 )
 from activity.training.recognizer.clip_model_config import ClipModelConfig
+from activity.training.recognizer.clips import Clips
 from activity.training.recognizer.config import RecognizerConfig
 from activity.training.recognizer.fit import fit
 from activity.training.recognizer.trainer import train

@@ -71,14 +71,35 @@ def write_pictures(root: Path) -> PhotographsSection:
 
 def test_the_doubtful_are_ignored_and_a_source_is_kept_apart(tmp_path: Path) -> None:
     photographs = Photographs(write_pictures(tmp_path), folder=tmp_path / "kept")
-    assert [Path(p.path).stem for p in photographs.training] == ["a_0", "c_0", "d_0"]
-    assert [Path(p.path).stem for p in photographs.apart] == ["b_0"]
+    assert [p.path.name[:4] for p in photographs.training] == ["a_0_", "c_0_", "d_0_"]
+    assert [p.path.name[:4] for p in photographs.apart] == ["b_0_"]
     one = photographs.training[0]
     assert isinstance(one, Photograph)
     assert one.keypoints.shape == (1, 17, 3)
     assert one.keypoints[0, 0].tolist() == [0, 0, 0]
     assert one.keypoints[0, 4].tolist() == [40, 32, 2]
     np.testing.assert_allclose(one.ignored, [[108, 15, 132, 89]])
+
+
+def test_pictures_of_one_name_in_two_folders_are_kept_apart(tmp_path: Path) -> None:
+    section = write_pictures(tmp_path)
+    content = json.loads(section.annotations.read_text())
+    (tmp_path / "pictures" / "more").mkdir()
+    cv2.imwrite(str(tmp_path / "pictures" / "more" / "a.png"), np.full((100, 160, 3), 255, np.uint8))
+    content["images"][3]["file_name"] = "more/a.png"
+    section.annotations.write_text(json.dumps(content))
+    training = Photographs(section, folder=tmp_path / "kept").training
+    brightness = {round(float(np.mean(np.asarray(cv2.imread(str(one.path)))))) for one in training}
+    assert brightness == {0, 120, 255}
+
+
+def test_a_picture_of_unknown_size_is_refused(tmp_path: Path) -> None:
+    section = write_pictures(tmp_path)
+    content = json.loads(section.annotations.read_text())
+    del content["images"][0]["width"]
+    section.annotations.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=r"a\.png: expected width and height in the annotations"):
+        Photographs(section, folder=tmp_path / "kept")
 
 
 def test_a_sample_moves_people_and_ignored_regions_alike(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class TrainingFields(Dataset[Sample]):
     Args:
         config: The run.
         head_metas: OpenPifPaf's CIF and CAF descriptions, with their strides.
-        photographs: Pictures of real people, if any; `config.photographs.share` of the samples are cut from them.
+        photographs: Pictures of real people, if any; `photographs.share` of the samples are cut from them.
         folder: Where rendered scenes are kept.
         first: Number of the first sample.
         end: One past the number of the last sample.
@@ -52,9 +52,8 @@ class TrainingFields(Dataset[Sample]):
         return len(self._rendered)
 
     def __getitem__(self, index: int) -> Sample:
-        section = self._config.photographs
         rng = np.random.default_rng((self._config.seed, self._first + index, 1))
-        if self._photographs is None or section is None or rng.random() >= section.share:
+        if self._photographs is None or rng.random() >= self._photographs.share:
             return self._rendered[index]
         cv2.setNumThreads(0)  # beside the trainer's threads
         return photographed_sample(self._photographs, self._encoder, rng, self._config)

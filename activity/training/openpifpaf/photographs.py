@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from activity.datasets.coco_keypoints import LabelledPerson
+from activity.datasets.coco_keypoints import ImageReference, LabelledPerson
 from activity.datasets.pictures import read_pictures
 from activity.errors import DatasetError
 from activity.evaluation.pose import PosedPicture
@@ -84,6 +85,16 @@ class Photographs:
             [picture for picture in self._held_out if any(map(self._counts, picture.people))], folder
         )
 
+    @property
+    def share(self) -> float:
+        """Share of a run's samples that are cut from pictures."""
+        return self._section.share
+
+    @property
+    def least_agreement(self) -> float:
+        """People of a lower agreement count neither in training nor in what is measured."""
+        return self._section.least_agreement
+
     def _counts(self, person: LabelledPerson) -> bool:
         return (
             not person.is_crowd
@@ -93,11 +104,13 @@ class Photographs:
 
     def _keep(self, pictures: Sequence[LabelledPicture], folder: Path) -> tuple[Photograph, ...]:
         folder.mkdir(parents=True, exist_ok=True)
-        names = {
-            id(picture.reference): folder
-            / f"{picture.reference.path.stem}_{picture.reference.frame or 0}.jpg"
-            for picture in pictures
-        }
+        for picture in pictures:
+            if not (picture.reference.width and picture.reference.height):
+                raise DatasetError(
+                    f"{picture.reference.path}: expected width and height in the annotations, found none; without them nobody "
+                    "knows where people are in the picture as it is kept"
+                )
+        names = {id(picture.reference): folder / _name(picture.reference) for picture in pictures}
         missing = [picture.reference for picture in pictures if not names[id(picture.reference)].is_file()]
         for reference, image in read_pictures(missing):
             scale = min(LONGEST_SIDE_PX / max(image.shape[:2]), 1.0)
@@ -110,9 +123,7 @@ class Photographs:
         return tuple(self._photograph(picture, names[id(picture.reference)]) for picture in pictures)
 
     def _photograph(self, picture: LabelledPicture, path: Path) -> Photograph:
-        scale = 1.0
-        if picture.reference.width and picture.reference.height:
-            scale = min(LONGEST_SIDE_PX / max(picture.reference.width, picture.reference.height), 1.0)
+        scale = min(LONGEST_SIDE_PX / max(picture.reference.width, picture.reference.height), 1.0)
         people = [person for person in picture.people if self._counts(person)]
         keypoints = np.stack([person.keypoints for person in people]).astype(np.float32)
         labelled = keypoints[..., 2] > 0
@@ -166,3 +177,9 @@ class Photographs:
         count = min(self._section.held_out_pictures, len(self._held_out))
         chosen = np.linspace(0, len(self._held_out) - 1, count).astype(int)
         return find_poses([self._held_out[int(place)] for place in chosen], estimate)
+
+
+def _name(reference: ImageReference) -> str:
+    """A file name that two pictures never share, whatever their folders."""
+    digest = hashlib.sha256(str(reference.path.resolve()).encode()).hexdigest()[:12]
+    return f"{reference.path.stem}_{reference.frame or 0}_{digest}.jpg"

@@ -169,7 +169,7 @@ class FieldTraining:
     def _measure_photographs(
         self, photographs: Photographs | None, cuts: list[Sample]
     ) -> tuple[PoseMetrics, dict[str, float]] | None:
-        if photographs is None or self._config.photographs is None:
+        if photographs is None:
             return None
         decoder = FieldDecoder(self._metas, self._config.description().decoder)
 
@@ -179,9 +179,7 @@ class FieldTraining:
                 cif, caf = self._run.averaged(batch)
             return decoder((cif[0], caf[0]), placement)
 
-        figures = measure_poses(
-            photographs.measured(find), min_agreement=self._config.photographs.least_agreement
-        )
+        figures = measure_poses(photographs.measured(find), min_agreement=photographs.least_agreement)
         return figures, vector_errors(self._run.averaged, cuts)
 
     def _keep(self, rendered: PoseMetrics, photographed: tuple[PoseMetrics, dict[str, float]] | None) -> None:
@@ -195,7 +193,11 @@ class FieldTraining:
             notes = {
                 "license": "AGPL-3.0-or-later",
                 "trained_on": "people rendered by activity.datasets.rendered"
-                + ("" if config.photographs is None else f"; {config.photographs.annotations.parent.name}")
+                + (
+                    ""
+                    if config.photographs is None
+                    else f"; people labelled in {config.photographs.annotations}"
+                )
                 + ("; backbone from YOLOX-nano (Apache-2.0)" if config.backbone_weights is not None else ""),
                 "training_size": f"{config.image_width_px}x{config.image_height_px} of {config.scene_width_px}x{config.scene_height_px}",
                 "samples": str(run.step * config.batch_size),

@@ -91,7 +91,7 @@ def _clip_chapter(checkpoint: Path, config: ClipModelConfig, training: Mapping[s
         f"Balanced accuracy by clip, {training['protocol']}; the interval is 95 % of a bootstrap over sources of the "
         "mean over the seeds:",
         "",
-        "| judged by | clips | mean ± standard deviation over fold seeds | interval | held-out sources, looked at once |",
+        "| judged by | clips | mean ± standard deviation over fold seeds | interval | held-out sources, which chose nothing |",
         "| --- | --- | --- | --- | --- |",
         *rows,
         "",
