@@ -27,6 +27,7 @@ class LabelledVideo:
         people: The tubelets of each person, whose number from 1 is their track id, whatever the files call it; a person
             without a usable segment has an empty tuple.
         windows: The whole clip in windows of time, for a model of whole clips; empty where none asks, or nothing is known.
+        tracks: The same people as they were followed, with the track ids of their tubelets.
     """
 
     video: str
@@ -34,6 +35,7 @@ class LabelledVideo:
     group: str
     people: tuple[tuple[Tubelet, ...], ...]
     windows: tuple[ClipWindow, ...] = ()
+    tracks: tuple[Track, ...] = ()
 
     @property
     def tubelets(self) -> list[Tubelet]:
@@ -105,6 +107,7 @@ def cut_videos(
                     window_s=clip_settings[1],
                 )
             ),
+            tuple(tracks.get(video, ())),
         )
         for video in sorted(labels)
     ]

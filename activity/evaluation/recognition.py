@@ -19,7 +19,9 @@ from activity.datasets.hr_crime import HR_CRIME_FRAME_RATE_HZ, read_hr_crime
 from activity.errors import DatasetError
 from activity.evaluation.calibration import expected_calibration_error, fit_temperature
 from activity.evaluation.labelled_videos import Prediction, cut_videos, predict
+from activity.evaluation.recognizer_alarms import count_alarms
 from activity.fusion.clip_summary import summarize_clip
+from activity.fusion.rule_book import default_rules
 from activity.recognition.clip_model import CLIP_RULE
 from activity.recognition.recognizer import Recognizer
 from activity.structures import BACKGROUND, LEADING_RULE
@@ -103,7 +105,7 @@ def evaluate_recognizer(
         seed: Of the bootstrap.
 
     Returns:
-        What `measure` returns, with `seen_in_training` (how many of the videos the checkpoint was trained on:
+        What `measure` returns, with `alarms` (`count_alarms` by the rules that come with the program), `seen_in_training` (how many of the videos the checkpoint was trained on:
         where it is not 0, the figures flatter), `cross_validation` (recorded when the checkpoint was made, on
         videos that each fold had not seen), `clip_model` (the same of the model of whole clips; null where the
         checkpoint has none), `unlabelled_videos`, and `reading`, what was damaged or left out.
@@ -130,8 +132,10 @@ def evaluate_recognizer(
         else (TubeletSettings.from_mapping(model.track_settings), model.window_s),
     )
     seen = {*recognizer.training.get("videos", ()), *(model.training.get("videos", ()) if model else ())}
+    predictions = predict(recognizer, videos)
     return {
-        **measure(predict(recognizer, videos), recognizer.classes, seed=seed),
+        **measure(predictions, recognizer.classes, seed=seed),
+        "alarms": count_alarms(predictions, recognizer.classes, default_rules()),
         "seen_in_training": sum(video.video in seen for video in videos),
         "cross_validation": recognizer.training.get("cross_validation"),
         "clip_model": None

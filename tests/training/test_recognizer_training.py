@@ -211,6 +211,10 @@ def test_training_tells_shaking_from_standing_people_and_says_how_well(tmp_path:
     assert validation["clip"]["balanced_accuracy"] > 0.7
     assert len(validation["floor"]["balanced_accuracy"]) == 1
     assert validation["protocol"] == "2 folds grouped by source, 12 videos of 12 sources"
+    (alarms,) = validation["alarms"]
+    assert {name: entry["n"] for name, entry in alarms.items()} == {"Fighting": 6, "Normal": 6}
+    assert alarms["Fighting"]["alarmed"] > alarms["Normal"]["alarmed"]
+    assert figures["alarms"]["Fighting"]["rate"] > figures["alarms"]["Normal"]["rate"]
     training = Recognizer.load(path).training
     assert training["videos"] == sorted([f"F{n}" for n in range(6)] + [f"N{n}" for n in range(6)])
     card = path.with_suffix(".md").read_text()
@@ -220,6 +224,7 @@ def test_training_tells_shaking_from_standing_people_and_says_how_well(tmp_path:
         "## What it cannot do",
         "seed 0",
         "random forest",
+        "**Alarms**",
         "Fighting or Normal",
     ):
         assert text in card

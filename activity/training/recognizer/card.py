@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from activity.errors import OutputError
 from activity.training.recognizer.clip_model_config import ClipModelConfig
@@ -156,6 +158,7 @@ def _card(config: RecognizerConfig, training: Mapping[str, Any]) -> str:
         "",
         *([config.selection_statement, ""] if config.selection_statement else []),
         *_held_out(held_out),
+        *_alarms(validation["alarms"], None if held_out is None else held_out["alarms"]),
         "The checkpoint itself was trained on all sources that are not held out: measured on those, it looks better "
         "than it is. `activity evaluate recognizer` says how many of the measured videos it has seen.",
         "",
@@ -199,6 +202,30 @@ def _held_out(figures: Mapping[str, Any] | None) -> list[str]:
             f"{_interval(figures[level]['interval'])} |"
             for level in _LEVELS
         ),
+        "",
+    ]
+
+
+def _alarms(seeds: Sequence[Mapping[str, Any] | None], held_out: Mapping[str, Any] | None) -> list[str]:
+    first = seeds[0]
+    if first is None:
+        return []
+    rows = []
+    for name, figures in first.items():
+        rates = [seed[name]["rate"] for seed in seeds if seed is not None]
+        apart = None if held_out is None else held_out.get(name)
+        rows.append(
+            f"| {name} | {figures['alarmed']} of {figures['n']} ({_interval(figures['interval'])}) | "
+            f"{np.mean(rates):.2f} ± {np.std(rates):.2f} | "
+            + ("- |" if apart is None else f"{apart['alarmed']} of {apart['n']} |")
+        )
+    return [
+        "**Alarms** by the rules that come with the program, on clips that a fold's network had not learned from; the interval is "
+        "Wilson's 95 % of clips, as if they were independent:",
+        "",
+        "| clips of | first fold seed | share over all fold seeds, mean ± standard deviation | held-out sources |",
+        "| --- | --- | --- | --- |",
+        *rows,
         "",
     ]
 

@@ -15,6 +15,8 @@ from activity.evaluation.labelled_videos import (
 from activity.evaluation.recognition import (
     measure,
 )
+from activity.evaluation.recognizer_alarms import count_alarms
+from activity.fusion.rule_book import default_rules
 from activity.recognition.checkpoint import save_checkpoint
 from activity.training.provenance import commit_of_code
 from activity.training.recognizer.card import write_card
@@ -59,7 +61,13 @@ def train(config: RecognizerConfig, *, run_directory: Path) -> Path:
         learned = [data.dense[video.video] for video in data.videos]
         network, shape = fit(config, learned, data.classes, seed=config.seed, name="all", on_epoch=on_epoch)
     recognizer = as_recognizer(config, network, shape, data.classes)
-    held_out = measure(predict(recognizer, data.held_out), data.classes) if data.held_out else None
+    held_out = None
+    if data.held_out:
+        answers = predict(recognizer, data.held_out)
+        held_out = {
+            **measure(answers, data.classes),
+            "alarms": count_alarms(answers, data.classes, default_rules()),
+        }
     training = {
         "recipe": config.model_dump(mode="json", exclude={"checkpoint"}),
         "videos": [video.video for video in data.videos],

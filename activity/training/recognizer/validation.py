@@ -30,6 +30,8 @@ from activity.evaluation.labelled_videos import (
 from activity.evaluation.recognition import (
     measure,
 )
+from activity.evaluation.recognizer_alarms import count_alarms
+from activity.fusion.rule_book import default_rules
 from activity.structures import ActivityScore
 from activity.training.recognizer.config import RecognizerConfig, TrackSet
 from activity.training.recognizer.fit import OnEpoch, as_recognizer, fit
@@ -150,10 +152,12 @@ def cross_validate(
 
     Returns:
         What `measure` returns for the out-of-fold predictions of the first seed, `protocol`, `folds`, `seeds` (for
-        each level the balanced accuracy of every seed, mean and standard deviation), and `floor` and
+        each level the balanced accuracy of every seed, mean and standard deviation), `alarms` (`count_alarms` of every
+        seed, by the rules that come with the program), and `floor` and
         `linear_floor`, the balanced accuracy by clip of a random forest and of a logistic regression on the same folds.
     """
-    results, floor, linear_floor = [], [], []
+    results, alarms, floor, linear_floor = [], [], [], []
+    rules = default_rules()
     for seed in config.fold_seeds:
         predictions: list[Prediction] = []
         folds = _folds(data.videos, config.folds, seed)
@@ -174,6 +178,7 @@ def cross_validate(
                 _keep_answers(kept, config, answers)
             predictions += answers
         results.append(measure(predictions, data.classes, seed=seed))
+        alarms.append(count_alarms(predictions, data.classes, rules))
         floor.append(forest_accuracy(data.videos, folds, seed=seed))
         linear_floor.append(linear_accuracy(data.videos, folds))
     protocol = (
@@ -189,6 +194,7 @@ def cross_validate(
         "protocol": protocol,
         "folds": config.folds,
         "seeds": seeds,
+        "alarms": alarms,
         "floor": _spread(floor),
         "linear_floor": _spread(linear_floor),
     }
