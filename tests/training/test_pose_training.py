@@ -66,6 +66,33 @@ def test_labels_follow_the_pixels_through_every_geometry() -> None:
     assert min(sides.values()) >= 10
 
 
+def test_people_without_a_mask_are_put_elsewhere_with_a_rim_around_their_joints() -> None:
+    random = np.random.default_rng(4)
+    augmentation = CropAugmentation(
+        padding=1.3,
+        neighbours=lambda: person_with_a_bright_wrist(random),
+        backgrounds=lambda: np.full((40, 40, 3), 250, np.uint8),
+        generator=random,
+    )
+    augmentation._through_a_camera = lambda image: image  # type: ignore[method-assign]
+    augmentation._beside_a_neighbour = lambda image, joints, size: (image, joints)  # type: ignore[method-assign]
+    augmentation._behind_a_block = lambda image, joints: (image, joints)  # type: ignore[method-assign]
+    keypoints = np.stack([np.full(17, 100), np.linspace(60, 140, 17), np.ones(17)], axis=1).astype(np.float32)
+    box = np.array([90, 50, 110, 150], np.float32)
+    person = PersonCrop(np.full((200, 200, 3), 60, np.uint8), keypoints, box, 1.0, 1.0, 1.0, None)
+    moved = 0
+    for _ in range(200):
+        crop = augmentation(person, size=(96, 80))
+        places = crop.joints[:, :2].round().astype(int)
+        inside = ((places >= 0) & (places < [80, 96])).all(axis=1)
+        at_joints = crop.image[places[inside, 1], places[inside, 0]]
+        assert (at_joints <= 120).all()  # their own 60, or what lies outside the region
+        moved += int((crop.image > 240).any())
+    assert 0.15 < moved / 200 < 0.35
+    few = PersonCrop(person.image, keypoints * (np.arange(17) < 9)[:, None], box, 1.0, 1.0, 1.0, None)
+    assert not any((augmentation(few, size=(96, 80)).image > 240).any() for _ in range(100))
+
+
 def test_some_people_stand_on_their_heads_and_most_do_not() -> None:
     random = np.random.default_rng(2)
     augmentation = augment_with(random)

@@ -212,10 +212,10 @@ def wave(time_s: float, *, hand: int = RIGHT) -> Posture:
     return posture
 
 
-def hands_up(time_s: float) -> Posture:
-    """Stand with both hands over the head."""
+def hands_up(time_s: float, *, bend: float = 1.1) -> Posture:
+    """Stand with both hands over the head, the elbows bent by `bend` radians."""
     posture = stand(time_s)
-    posture.arms[:] = [0.5, 1.75, -0.9, 1.1]
+    posture.arms[:] = [0.5, 1.75, -0.9, bend]
     return posture
 
 

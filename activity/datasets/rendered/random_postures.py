@@ -42,9 +42,9 @@ _DRAWS: Final[tuple[tuple[int, Draw], ...]] = (
     (2, lambda _rng, _t, x, _s: motions.recoil(x)),
     (4, lambda rng, _t, x, s: motions.fall(x**0.5, backward=bool(s), side=rng.normal(0, 0.6))),
     (4, lambda _rng, t, x, _s: motions.crouch(x, t)),
-    (5, lambda _rng, t, x, s: motions.aim(t, raised=x**0.3, two_hands=bool(s))),
+    (8, lambda _rng, t, x, s: motions.aim(t, raised=x**0.3, two_hands=bool(s))),
     (3, lambda _rng, t, _x, s: motions.wave(t, hand=s)),
-    (3, lambda _rng, t, _x, _s: motions.hands_up(t)),
+    (8, lambda _rng, t, x, _s: motions.hands_up(t, bend=0.2 + 1.8 * x)),
     (4, lambda _rng, t, _x, s: motions.phone(t, hand=s)),
     (3, lambda _rng, t, _x, s: motions.call(t, hand=s)),
     (3, lambda _rng, t, _x, _s: motions.cross_arms(t)),
@@ -53,7 +53,7 @@ _DRAWS: Final[tuple[tuple[int, Draw], ...]] = (
     (3, lambda _rng, _t, x, _s: motions.bend_down(x)),
     (18, lambda rng, t, _x, _s: blend(random_angles(rng), motions.stand(t), rng.uniform(0, 0.5))),
 )
-"""Percent of people who do it, and how it is drawn."""
+"""How many people do it, relative to each other, and how it is drawn."""
 
 _SHARES: Final = np.array([share for share, _ in _DRAWS]) / sum(share for share, _ in _DRAWS)
 

@@ -110,7 +110,7 @@ def _figures(rng: np.random.Generator, camera: Camera, people: int) -> list[Figu
 def _posture(rng: np.random.Generator) -> Posture:
     """What one person does alone, mostly upright."""
     time_s, share, hand = float(rng.uniform(0, 20)), float(rng.uniform(0, 1)), int(rng.integers(2))
-    match int(rng.choice(9, p=[0.34, 0.26, 0.1, 0.08, 0.06, 0.04, 0.04, 0.04, 0.04])):
+    match int(rng.choice(9, p=[0.27, 0.21, 0.1, 0.12, 0.06, 0.04, 0.12, 0.04, 0.04])):
         case 0:
             posture = motions.walk(time_s, speed=rng.uniform(0.6, 1.6))
         case 1:
@@ -124,7 +124,7 @@ def _posture(rng: np.random.Generator) -> Posture:
         case 5:
             posture = motions.phone(time_s, hand=hand)
         case 6:
-            posture = motions.hands_up(time_s)
+            posture = motions.hands_up(time_s, bend=0.2 + 1.8 * share)
         case 7:
             posture = motions.crouch(0.6 * share, time_s)
         case _:

@@ -21,6 +21,14 @@ UPPER_BODY: Final = tuple(range(11))
 LOWER_BODY: Final = tuple(range(11, 17))
 TURNED_SHARE: Final = 0.15
 """How many people are turned by any angle: who lies on the floor or turns a somersault has the head anywhere."""
+STRETCHED_SHARE: Final = 0.5
+"""How many people are stretched and sheared: other builds, other lenses, postures a little different from the photograph's."""
+MOVED_SHARE: Final = 0.25
+"""How many people without a mask are put elsewhere with a rim of their surroundings, so that the place does not tell the posture."""
+RIM: Final = 0.32
+"""Width of a limb and its surroundings there, over the longer side of the joints' box; a limb alone takes about 0.11."""
+LEAST_MOVED_JOINTS: Final = 10
+"""People with fewer labelled joints stay where they are: the limbs nobody marked would be cut away."""
 HIDDEN_WEIGHT: Final = 0.5
 """How much a joint behind a pasted occluder still counts: it can be guessed, not seen."""
 
@@ -68,6 +76,15 @@ class CropAugmentation:
         region = person.image
         if person.mask is not None and random.random() < 0.75:
             region = self._on_background(region, person.mask)
+        elif (
+            person.mask is None
+            and random.random() < MOVED_SHARE
+            and (person.keypoints[:, 2] > 0).sum() >= LEAST_MOVED_JOINTS
+        ):
+            shape = (region.shape[0], region.shape[1])
+            rim = capsule_mask(shape, person.keypoints, thickness=RIM)
+            blur = max(int(0.04 * max(shape)), 1)
+            region = self._on_background(region, np.asarray(cv2.blur(rim, (blur, blur)), np.uint8))
         matrix = self._geometry(person, size)
         mirrored = random.random() < 0.5
         if mirrored:
@@ -114,7 +131,19 @@ class CropAugmentation:
         elif turn < 0.5:
             rotation = float(np.clip(random.normal(0, 0.28), -0.8, 0.8))
         padding = self._padding * float(np.exp(np.clip(random.normal(0, 0.13), -0.3, 0.35)))
-        return crop_matrix(box, size=size, padding=padding, rotation=rotation)
+        matrix = crop_matrix(box, size=size, padding=padding, rotation=rotation)
+        return self._stretch(matrix, size) if random.random() < STRETCHED_SHARE else matrix
+
+    def _stretch(self, matrix: npt.NDArray[np.float64], size: tuple[int, int]) -> npt.NDArray[np.float64]:
+        """Stretch and shear what `matrix` puts into the crop, about the crop's centre."""
+        random = self._random
+        stretch = float(np.clip(random.normal(0, 0.09), -0.2, 0.2))
+        shear = np.clip(random.normal(0, 0.1, 2), -0.25, 0.25)
+        linear = np.array([[np.exp(stretch), shear[0]], [shear[1], np.exp(-stretch)]])
+        centre = (np.array([size[1], size[0]], np.float64) - 1) / 2
+        return np.concatenate(
+            [linear @ matrix[:, :2], (linear @ (matrix[:, 2] - centre) + centre)[:, None]], axis=1
+        )
 
     def _on_background(
         self, region: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]
@@ -215,7 +244,9 @@ class CropAugmentation:
         levels = (levels - 0.5) * random.uniform(0.7, 1.3) + 0.5 + random.normal(0, 0.07)
         if random.random() < 0.08:  # night
             levels = levels * random.uniform(0.2, 0.5)
-        gains = np.exp(random.normal(0, 0.08, 3)) if random.random() < 0.4 else np.ones(3)
+        gains = np.ones(3)
+        if random.random() < 0.5:
+            gains = np.exp(random.normal(0, 0.08 if random.random() < 0.7 else 0.25, 3))
         table = np.clip(levels[:, None] * gains * 255, 0, 255).astype(np.uint8)  # (256, 3)
         return np.asarray(cv2.LUT(image, table[None]), np.uint8)
 
