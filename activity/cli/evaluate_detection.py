@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from activity.cli.console import count_progress, show_figures
+from activity.cli.console import count_progress, show_figures, stderr
 
 _VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -48,7 +48,13 @@ def detector(
 
 
 def fire(
-    data: Annotated[Path, typer.Option(help="Folder with fire/ and no_fire/, pictures in each.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with fire/ and no_fire/, pictures in each.")
+    ] = None,
+    held_out_of: Annotated[
+        Path | None,
+        typer.Option(help="A training config: measure on the scenes that its training keeps apart."),
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="An ONNX fire classifier; the embedded one otherwise.")
     ] = None,
@@ -63,20 +69,34 @@ def fire(
     Example:
 
     activity evaluate fire --data ../shared/data/fire/cair
+
+    activity evaluate fire --held-out-of configs/fire.yaml
     """
+    if (data is None) == (held_out_of is None):
+        raise typer.BadParameter("give either --data or --held-out-of")
     from activity.assembly import FIRE_CHECKPOINT  # noqa: PLC0415
-    from activity.config import embedded_checkpoint  # noqa: PLC0415
+    from activity.config import embedded_checkpoint, read_yaml  # noqa: PLC0415
     from activity.evaluation.fire import evaluate_fire  # noqa: PLC0415
 
-    with count_progress("pictures") as advance:
-        metrics = evaluate_fire(
-            checkpoint or embedded_checkpoint(FIRE_CHECKPOINT),
-            data,
-            threshold=threshold,
-            threads=os.cpu_count() or 1,
-            on_image=advance,
-        )
-    show_figures(metrics.as_json(), as_json=as_json)
+    checkpoint = checkpoint or embedded_checkpoint(FIRE_CHECKPOINT)
+    threads = os.cpu_count() or 1
+    if data is not None:
+        with count_progress("pictures") as advance:
+            figures = evaluate_fire(
+                checkpoint, data, threshold=threshold, threads=threads, on_image=advance
+            ).as_json()
+    elif held_out_of is not None:
+        from activity.training.fire.config import FireConfig  # noqa: PLC0415
+        from activity.training.fire.trainer import read_all_pictures  # noqa: PLC0415
+        from activity.training.fire.validation import validate_fire  # noqa: PLC0415
+
+        with stderr.status("reading the pictures and telling their scenes apart"):
+            pictures = read_all_pictures(read_yaml(held_out_of, FireConfig))
+        with count_progress("pictures") as advance:
+            figures = validate_fire(
+                checkpoint, pictures, threshold=threshold, threads=threads, on_image=advance
+            )
+    show_figures(figures, as_json=as_json)
 
 
 def alarms(

@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 from activity.cli import app
 from activity.errors import DatasetError
 from activity.evaluation.fire import evaluate_fire, measure_fire
+from activity.training.fire import trainer
+from activity.training.fire.config import FireConfig
+from activity.training.fire.pictures import FirePicture
 
 
 @pytest.fixture
@@ -86,3 +89,45 @@ def test_data_without_one_of_the_classes_is_refused(redness: Path, tmp_path: Pat
         (tmp_path / name / "broken.jpg").write_bytes(b"no image")
     with pytest.raises(DatasetError, match=r"broken\.jpg: cannot be read"):
         evaluate_fire(redness, tmp_path)
+
+
+def test_a_classifier_is_measured_on_what_a_training_keeps_apart(
+    redness: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picture(level: int, *, burns: bool, name: str, held_out: bool = True) -> FirePicture:
+        image = np.zeros((32, 32, 3), np.uint8)
+        image[..., 0] = level
+        origin = "fire" if burns else "no_fire"
+        return FirePicture(image, burns, None, origin, name, name, name, held_out)
+
+    asked = []
+
+    def read(config: FireConfig) -> list[FirePicture]:
+        asked.append(config.data)
+        return [
+            picture(230, burns=True, name="bright"),
+            picture(100, burns=True, name="dull"),
+            picture(20, burns=False, name="dark"),
+            picture(250, burns=False, name="learned from", held_out=False),
+        ]
+
+    monkeypatch.setattr(trainer, "read_all_pictures", read)
+    shipped = (Path(__file__).parents[2] / "configs" / "fire.yaml").read_text()
+    config = tmp_path / "fire.yaml"
+    config.write_text(shipped.replace("data: ../shared/data", f"data: {tmp_path}"))
+    call = ["evaluate", "fire", "--held-out-of", str(config), "--checkpoint", str(redness), "--json"]
+    figures = json.loads(CliRunner().invoke(app, call, catch_exceptions=False).stdout)
+    assert asked == [tmp_path]
+    assert figures["labelled"]["n"] == 3
+    assert figures["labelled"]["balanced_accuracy"] == pytest.approx(0.75)
+    assert figures["wrong"] == ["dull"]
+    lower = json.loads(CliRunner().invoke(app, [*call, "--threshold", "0.3"]).stdout)
+    assert lower["labelled"]["balanced_accuracy"] == 1
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_fire_is_measured_on_one_kind_of_data_at_a_time(both: bool, tmp_path: Path) -> None:
+    options = ["--data", str(tmp_path), "--held-out-of", "fire.yaml"] if both else []
+    result = CliRunner().invoke(app, ["evaluate", "fire", *options])
+    assert result.exit_code == 2
+    assert "give either --data or --held-out-of" in result.output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,13 @@ from activity.training.fire.pictures import FirePicture
 
 
 def validate_fire(
-    checkpoint: Path, pictures: Sequence[FirePicture], *, threads: int = 1, resamples: int = 1000
+    checkpoint: Path,
+    pictures: Sequence[FirePicture],
+    *,
+    threshold: float | None = None,
+    threads: int = 1,
+    resamples: int = 1000,
+    on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Figures of a checkpoint on held-out pictures.
 
@@ -27,8 +33,10 @@ def validate_fire(
     Args:
         checkpoint: A file made by `activity train fire`.
         pictures: Of every collection; those of the training side are passed over.
+        threshold: As for `FireClassifier`.
         threads: Threads that one picture may use.
         resamples: Of the bootstrap.
+        on_image: Called after each picture with the number done and the number of all.
 
     Returns:
         `labelled`: the keys of `activity evaluate fire`, with `interval` and `cross_fitted`; `alarm_rate` and `count`
@@ -38,11 +46,16 @@ def validate_fire(
         CheckpointError: If the checkpoint cannot be used.
         DatasetError: If nothing is held out.
     """
-    classifier = FireClassifier(checkpoint, threads=threads)
+    classifier = FireClassifier(checkpoint, threshold=threshold, threads=threads)
     held_out = [picture for picture in pictures if picture.held_out]
     if not held_out:
         raise DatasetError("validation: expected held-out pictures, got none")
-    found = np.array([classifier.classify(picture.image).probability for picture in held_out])
+    probabilities = []
+    for done, picture in enumerate(held_out, start=1):
+        probabilities.append(classifier.classify(picture.image).probability)
+        if on_image is not None:
+            on_image(done, len(held_out))
+    found = np.array(probabilities)
     burns = np.array([picture.burns for picture in held_out])
     origins = np.array([picture.origin for picture in held_out])
     alarms = found >= classifier.threshold
