@@ -10,7 +10,6 @@ from activity.service.database import AuditEntry, Clip, now
 from activity.service.problems import Problem
 from tests.service.api.conftest import Api
 
-ID = "0193a5c1f2de8f0a4c1b7e6d5a493827"
 FTYP = b"\x00\x00\x00\x18ftypisom" + bytes(2000)
 
 
