@@ -34,6 +34,15 @@ def pose(
         Path | None,
         typer.Option(help="Instead of --coco: photographs of one person each, annotations.json and images/."),
     ] = None,
+    rendered: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Instead of --coco: so many rendered scenes, whose people are known exactly."
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of --rendered; the scenes of our trainings were those of 0.")
+    ] = 1000,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Look only at pictures whose source no training saw.")
     ] = False,
@@ -67,17 +76,27 @@ def pose(
 
     activity evaluate pose --coco docs/demo/truth.json --images docs/demo --json
 
+    activity evaluate pose --rendered 200
+
     activity evaluate pose --lspet ../shared/data/lspet --held-out --labelled-boxes
 
     activity evaluate pose --coco ../shared/data/people/annotations.json --images ../shared/data --folder clips
     --held-out --sources ../shared/data/clips/sources.csv --min-agreement 0.5
     """
     from activity.evaluation.pose_pair import PosePair  # noqa: PLC0415  (keeps --help fast)
-    from activity.evaluation.pose_pictures import find_poses, keep_held_out  # noqa: PLC0415
+    from activity.evaluation.pose_pictures import (  # noqa: PLC0415
+        find_poses,
+        find_rendered_poses,
+        keep_held_out,
+    )
     from activity.evaluation.pose_report import describe_poses  # noqa: PLC0415
 
     settings = load_analysis_settings(config, pose=pose)
-    pictures = _read(coco, images, folder, {"lspet": lspet, "single17": single17})
+    pictures = _read(coco, images, folder, {"lspet": lspet, "single17": single17}, rendered=rendered)
+    if rendered is not None and (held_out or sources is not None or every > 1):
+        raise ConfigurationError(
+            "--rendered draws scenes of its own: leave out --held-out, --sources and --every"
+        )
     if held_out:
         pictures = keep_held_out(pictures, sources)
     pictures = sorted(
@@ -85,13 +104,21 @@ def pose(
     )
     pair = PosePair(settings, threads=settings.threads or os.cpu_count() or 1, labelled_boxes=labelled_boxes)
     with count_progress("pictures") as advance:
-        posed = find_poses(pictures[::every], pair, progress=advance)
+        if rendered is not None:
+            posed = find_rendered_poses(rendered, pair, seed=seed, progress=advance)
+        else:
+            posed = find_poses(pictures[::every], pair, progress=advance)
     figures = describe_poses(posed, min_agreement=min_agreement, score_threshold=settings.pose.person_score)
     show_figures(figures, as_json=as_json)
 
 
 def _read(
-    coco: Path | None, images: Path | None, folder: str | None, others: dict[str, Path | None]
+    coco: Path | None,
+    images: Path | None,
+    folder: str | None,
+    others: dict[str, Path | None],
+    *,
+    rendered: int | None,
 ) -> list[LabelledPicture]:
     from activity.evaluation.pose_pictures import (  # noqa: PLC0415
         read_coco_pictures,
@@ -99,12 +126,15 @@ def _read(
     )
 
     named = {layout: root for layout, root in others.items() if root is not None}
-    if coco is not None and images is not None and not named:
-        return read_coco_pictures(coco, images, folder=folder)
-    if coco is None and images is None and folder is None and len(named) == 1:
-        layout, root = next(iter(named.items()))
-        return read_single_person_pictures(layout, root)
+    is_coco = coco is not None or images is not None or folder is not None
+    if len(named) + is_coco + (rendered is not None) == 1:
+        if coco is not None and images is not None:
+            return read_coco_pictures(coco, images, folder=folder)
+        for layout, root in named.items():
+            return read_single_person_pictures(layout, root)
+        if rendered is not None:
+            return []
     raise ConfigurationError(
         "expected one data set: --coco FILE with --images DIR (and perhaps --folder NAME), or --lspet DIR, "
-        "or --single17 DIR"
+        "or --single17 DIR, or --rendered N"
     )

@@ -19,6 +19,7 @@ from activity.datasets.coco_keypoints import (
     read_single17,
 )
 from activity.datasets.pictures import read_pictures
+from activity.datasets.rendered_crops import render_pictures
 from activity.datasets.splits import is_held_out
 from activity.errors import DatasetError
 from activity.evaluation.light import light_of
@@ -142,8 +143,33 @@ def find_poses(
     by_reference = {id(picture.reference): picture for picture in pictures}
     posed = []
     for reference, image in read_pictures([picture.reference for picture in pictures]):
-        people = by_reference[id(reference)].people
-        boxes = np.array([person.box for person in people if not person.is_crowd], np.float32).reshape(-1, 4)
-        posed.append(PosedPicture(people, estimate(image, boxes), light_of(image)))
+        posed.append(_pose(image, by_reference[id(reference)].people, estimate))
         progress(len(posed), len(pictures))
     return posed
+
+
+def find_rendered_poses(
+    scenes: int,
+    estimate: Estimate,
+    *,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[PosedPicture]:
+    """Show an estimator rendered scenes, whose people are known exactly; nobody needs a data set for it.
+
+    Args:
+        scenes: How many.
+        estimate: The estimator.
+        seed: Of the scenes; those of our trainings were 0.
+        progress: Called after each scene with how many are done and how many there are.
+    """
+    posed = []
+    for picture in render_pictures(scenes, seed=seed):
+        posed.append(_pose(picture.image, picture.people, estimate))
+        progress(len(posed), scenes)
+    return posed
+
+
+def _pose(image: npt.NDArray[np.uint8], people: Sequence[LabelledPerson], estimate: Estimate) -> PosedPicture:
+    boxes = np.array([person.box for person in people if not person.is_crowd], np.float32).reshape(-1, 4)
+    return PosedPicture(people, estimate(image, boxes), light_of(image))

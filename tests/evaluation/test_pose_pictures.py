@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from typer.testing import CliRunner
 
+from activity.cli import app
 from activity.datasets.coco_keypoints import ImageReference, LabelledPerson
-from activity.errors import DatasetError
+from activity.errors import ConfigurationError, DatasetError
 from activity.evaluation.light import light_of
 from activity.evaluation.pose import PosedPicture
 from activity.evaluation.pose_pictures import (
@@ -312,3 +314,30 @@ def test_a_command_without_a_data_set_says_what_to_name() -> None:
     )
     assert result.returncode == 1
     assert "expected one data set" in result.stderr
+
+
+def test_rendered_scenes_need_no_data_set() -> None:
+    call = [
+        *["evaluate", "pose", "--rendered", "3", "--seed", "7", "--labelled-boxes", "--json", "--pose"],
+        "topdown",
+    ]
+    first, again = (CliRunner().invoke(app, call, catch_exceptions=False) for _ in range(2))
+    figures = json.loads(first.stdout)
+    assert figures["images"] == 3
+    assert 3 <= figures["people"] <= 18
+    assert figures["pck"] > 0.5
+    assert json.loads(again.stdout) == figures
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--held-out"], "leave out --held-out"),
+        (["--every", "2"], "leave out --held-out"),
+        (["--lspet", "somewhere"], "expected one data set"),
+    ],
+)
+def test_rendered_scenes_are_not_picked_from_a_collection(more: list[str], told: str) -> None:
+    result = CliRunner().invoke(app, ["evaluate", "pose", "--rendered", "3", *more])
+    assert isinstance(result.exception, ConfigurationError)
+    assert told in str(result.exception)
