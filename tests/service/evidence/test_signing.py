@@ -23,7 +23,7 @@ from activity.service.evidence.bundle import Source, write_bundle
 from activity.service.evidence.manifest import AUDIT_LOG, AuditFacts, ClipFacts, Manifest, MemberEntry
 from activity.service.evidence.signing import SigningKey, is_signed_by, parse_public_key
 from activity.service.settings import ServiceSettings
-from tests.service.evidence.test_bundle_verification import BEFORE, NOON, broken
+from tests.service.evidence.bundles import BEFORE, NOON, broken
 
 # RFC 8032, section 7.1, test 1
 RFC_SEED = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
