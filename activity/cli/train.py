@@ -151,6 +151,26 @@ def recognizer(config: Config, run: RunDirectory = None) -> None:
             _report(trainer.train(settings, run_directory=directory))
 
 
+@app.command()
+def average(
+    networks: Annotated[list[Path], typer.Argument(help="Two or more .onnx files that trainings exported.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .onnx file to write.")],
+) -> None:
+    """Average the weights of networks of which one went on from the other at a low rate.
+
+    The mean keeps most of what each is good at and costs no more than one to run; of trainings that went far apart it
+    is worse than each. Measure it before you believe it.
+
+    Example:
+
+    activity train average runs/pose_topdown_continue/pose_topdown.onnx runs/pose_topdown_sport/pose_topdown.onnx
+    --out checkpoints/pose_topdown.onnx
+    """
+    from activity.training.averaging import average_networks  # noqa: PLC0415
+
+    _report(average_networks(networks, out))
+
+
 def _measure(config: Path, directory: Path) -> None:
     from activity.training.recognizer.benchmark import run_benchmark  # noqa: PLC0415
     from activity.training.recognizer.benchmark_config import BenchmarkConfig  # noqa: PLC0415
