@@ -31,7 +31,7 @@ from activity.video import VideoReader, VideoWriter
 Image = npt.NDArray[np.uint8]
 DEMO = Path(__file__).parents[1] / "docs" / "demo" / "demo.mp4"
 SETTINGS = {"threads": 1, "video": {"sample_rate_hz": 5}}
-FRAMES = 110  # of the demo's 150: a fight, a pistol and a fire are all in them
+FRAMES = 130  # of the demo's 150: a fight, a pistol and a fire are all in them
 _HEAD_PX = 9
 """Half the side of a square that lies inside the smallest head of the demo."""
 
