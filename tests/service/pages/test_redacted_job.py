@@ -80,7 +80,8 @@ def truth(clip: Path) -> Truth:
         face = np.array(person["keypoints"], float).reshape(17, 3)[:5]
         seen = face[face[:, 2] == 2]
         if len(seen) >= 2:
-            middle = seen[:, :2].mean(axis=0).round().astype(int).tolist()
+            ears = face[3:][face[3:, 2] == 2]  # from the side, the middle of the face lies at the head's edge
+            middle = (ears if len(ears) else seen)[:, :2].mean(axis=0).round().astype(int).tolist()
             if _HEAD_PX <= middle[0] < 640 - _HEAD_PX and _HEAD_PX <= middle[1] < 360 - _HEAD_PX:
                 heads[person["image_id"] - 1].append((middle[0], middle[1]))
     with VideoReader(clip) as reader:
