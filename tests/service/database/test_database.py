@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from activity.service.database import (
     Delivery,
     Incident,
     Job,
+    engine,
     new_id,
 )
 from activity.service.database.engine import make_engine, migrate
@@ -334,3 +337,30 @@ def test_a_key_is_revoked_from_the_moment_it_says(database: Database) -> None:
     assert key.revoked
     with pytest.raises(IntegrityError), database.write() as session:
         session.add(ApiKey(name="a", prefix="p", key_hash="h", role="root"))
+
+
+@pytest.mark.parametrize("others_s", [0.0, 0.1])
+def test_the_write_ahead_log_is_waited_for_while_others_turn_it_on(
+    others_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cursor:
+        """Of a file that others are turning over to the log."""
+
+        until = time.monotonic() + others_s
+        asked = 0
+
+        def execute(self, command: str) -> None:
+            assert command == "PRAGMA journal_mode = WAL"
+            self.asked += 1
+            if self.asked == 1 or time.monotonic() < self.until:
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+
+    cursor = Cursor()
+    engine._begin_wal(cursor)  # type: ignore[arg-type]
+    assert cursor.asked >= 2
+    assert time.monotonic() >= cursor.until
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        engine._begin_wal(Cursor())  # type: ignore[arg-type]

@@ -186,7 +186,7 @@ def test_a_slow_receiver_keeps_its_lease_and_holds_up_no_other(
 
     settings = alert_settings(
         routes=[{"sinks": ["first", "second"], "when": "raised"}],
-        retry={"lease_s": 0.3, "first_delay_s": 0.001},
+        retry={"lease_s": 0.6, "first_delay_s": 0.001},
     )
     add_incident(settings)
     fake_sinks.made["first"] = Slow()
@@ -195,7 +195,7 @@ def test_a_slow_receiver_keeps_its_lease_and_holds_up_no_other(
     thread = threading.Thread(target=worker.run, args=(stop,), kwargs={"poll_s": 0.02})
     thread.start()
     try:
-        time.sleep(1.0)  # more than three leases
+        time.sleep(2.0)  # more than three leases
         with database.write() as session:
             assert claim(session, limit=5, lease_s=1) == []
         assert len(fake_sinks["second"].taken) == 1
