@@ -66,7 +66,7 @@ def fire(
 ) -> None:
     """Balanced accuracy, precision, recall, AUC and false-positive rate of the fire classifier.
 
-    Example:
+    Examples:
 
     activity evaluate fire --data ../shared/data/fire/cair
 

@@ -190,7 +190,7 @@ def store(tmp_path: Path) -> Path:
         )
         image = np.full_like(crop.image, 10 * index) if index in (3, 7) else crop.image
         people.append((person, cut_person(person, image, reach=2.0)))
-    store_person_crops(people, tmp_path / "cache" / "rendered1")
+    store_person_crops(people, tmp_path / "cache" / "rendered1_seed0")
     return tmp_path / "cache"
 
 
@@ -207,7 +207,7 @@ def configuration(cache: Path, *, steps: int, **more: object) -> TopDownConfig:
 
 
 def test_held_out_people_are_never_drawn(store: Path) -> None:
-    crops = PersonCrops([store / "rendered1"])
+    crops = PersonCrops([store / "rendered1_seed0"])
     sampler = CropSampler(crops, shares={"clips": 1.0, "absent": 3.0}, padding=1.3, seed=0)
     drawn = {id_of(sampler._person(), crops) for _ in range(200)}
     assert drawn == {0, 1, 2, 4, 5, 6, 8, 9}
@@ -219,11 +219,11 @@ def id_of(person: PersonCrop, crops: PersonCrops) -> int:
 
 def test_nobody_to_train_on_is_an_error(store: Path) -> None:
     with pytest.raises(DatasetError, match="no stored person to train on"):
-        CropSampler(PersonCrops([store / "rendered1"]), shares={"lspet": 1.0}, padding=1.3, seed=0)
+        CropSampler(PersonCrops([store / "rendered1_seed0"]), shares={"lspet": 1.0}, padding=1.3, seed=0)
 
 
 def test_a_perfect_network_measures_1_and_a_blind_one_0(store: Path) -> None:
-    crops = PersonCrops([store / "rendered1"])
+    crops = PersonCrops([store / "rendered1_seed0"])
     held_out = [crops[3], crops[7]]
 
     def perfect(images: np.ndarray) -> np.ndarray:
@@ -253,7 +253,7 @@ def test_a_perfect_network_measures_1_and_a_blind_one_0(store: Path) -> None:
 
 def test_a_run_trains_resumes_and_exports(store: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    people = PersonCrops([store / "rendered1"])
+    people = PersonCrops([store / "rendered1_seed0"])
     console = Console(quiet=True)
     HeatmapTraining(configuration(store, steps=2), run_directory=run, crops=people, console=console).run()
     target = tmp_path / "shipped" / "pose.onnx"
@@ -295,7 +295,7 @@ def test_a_run_of_version_0_1_goes_on(store: Path, tmp_path: Path) -> None:
     }
     (tmp_path / "run").mkdir()
     torch.save(state, tmp_path / "run/state.pt")
-    people = PersonCrops([store / "rendered1"])
+    people = PersonCrops([store / "rendered1_seed0"])
     training = HeatmapTraining(
         config, run_directory=tmp_path / "run", crops=people, console=Console(quiet=True)
     )
@@ -310,7 +310,7 @@ def test_a_run_of_version_0_1_goes_on(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_with_other_data_is_not_gone_on_with(store: Path, tmp_path: Path) -> None:
-    people = PersonCrops([store / "rendered1"])
+    people = PersonCrops([store / "rendered1_seed0"])
     first = HeatmapTraining(
         configuration(store, steps=1),
         run_directory=tmp_path / "run",
@@ -333,7 +333,7 @@ def test_a_state_of_something_else_is_named(store: Path, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_eight_fixed_crops_are_learnt_by_heart(store: Path, tmp_path: Path) -> None:
     config = configuration(store, steps=150, ema_decay=0.9, location_weight=1.0)
-    crops = PersonCrops([store / "rendered1"])
+    crops = PersonCrops([store / "rendered1_seed0"])
     training = HeatmapTraining(config, run_directory=tmp_path, crops=crops, console=Console(quiet=True))
     images, joints = training._sampler.draw(8, size=(64, 64))
     training._sampler.draw = lambda count, *, size: (images, joints)  # type: ignore[method-assign]

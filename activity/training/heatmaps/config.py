@@ -37,6 +37,9 @@ class PoseDataConfig(BaseModel):
         ),
     ] = None
     rendered_frames: Annotated[int, Field(ge=0, description="Frames of rendered people to add.")] = 0
+    rendered_seed: Annotated[
+        int, Field(ge=0, description="Seed of those frames, so that trainings of several seeds share them.")
+    ] = 0
     least_agreement: Annotated[
         float, Field(ge=0, le=1, description="People on whom the two networks agree less are left out.")
     ] = 0.25

@@ -15,16 +15,18 @@ from activity.training.heatmaps.config import PoseDataConfig, TopDownConfig
 
 def stored_people(config: TopDownConfig) -> PersonCrops:
     """Cut out the people of every collection that the configuration names, or open those cut out before."""
-    labelled, rendered = config.cache / "labelled", config.cache / f"rendered{config.data.rendered_frames}"
-    people = _read_people(config.data)
+    data = config.data
+    labelled = config.cache / "labelled"
+    rendered = config.cache / f"rendered{data.rendered_frames}_seed{data.rendered_seed}"
+    people = _read_people(data)
     if people and not labelled.is_dir():
         store_person_crops(cut_people(people, masked_origins=("single17",)), labelled)
-    if config.data.rendered_frames and not rendered.is_dir():
-        store_person_crops(render_people(config.data.rendered_frames, seed=config.seed), rendered)
+    if data.rendered_frames and not rendered.is_dir():
+        store_person_crops(render_people(data.rendered_frames, seed=data.rendered_seed), rendered)
     parts = [labelled] if people else []
-    if config.data.tracks is not None:
-        parts.append(_stored_tracks(config.data, config.cache))
-    return PersonCrops([*parts, rendered] if config.data.rendered_frames else parts)
+    if data.tracks is not None:
+        parts.append(_stored_tracks(data, config.cache))
+    return PersonCrops([*parts, rendered] if data.rendered_frames else parts)
 
 
 def _stored_tracks(data: PoseDataConfig, cache: Path) -> Path:
